@@ -88,7 +88,7 @@ class Sweep:
         from sweep.analysis.outputs.trained import check_images, trained
 
         best = trained(self.record, self._best_trial)
-        model = best.on("cpu")
+        model = best.module_on("cpu")
         # The check is a hook, so that the structure of the module and the names of its weights stay the same.
         model.register_forward_pre_hook(
             lambda _, given, named: check_images(next(iter((*given, *named.values())), None), best.image_size, Tensor),

@@ -18,7 +18,7 @@ from sweep.analysis.trial_record import TrialRecord, trial_record
 from sweep.datasets import decoders, listing_rules
 from sweep.datasets.decoders.recipe import STRETCH, Decoding
 from sweep.datasets.fingerprint import judging, parsed_table
-from sweep.datasets.near_duplicates.found import NearDuplicates
+from sweep.datasets.near_duplicates.summary import NearDuplicates
 from sweep.storage import paths
 from sweep.storage.errors import SweepError
 from sweep.storage.files import DamagedError, check_regular, read_array, read_json
@@ -131,9 +131,9 @@ class Record:
         return sum(trial.epochs for trial in self.trials)
 
     @property
-    def wanted(self) -> int:
+    def trials_wanted(self) -> int:
         """The number of trials that the sweep shall have, or may have if its budget of epochs is not spent yet."""
-        return self.settings.wanted(len(self.trials), self.epochs)
+        return self.settings.trials_wanted(len(self.trials), self.epochs)
 
     @property
     def ranked(self) -> list[TrialRecord]:

@@ -132,7 +132,7 @@ class TrialRecord:
     def kept_logits(self) -> dict[int, np.ndarray]:
         """(N, classes) logits by epoch, the earliest first; those of the best epoch are `valid_logits`, others float16.
 
-        Which other epochs are kept is decided in `trainable.metrics.kept`: none where the metric needs no
+        Which other epochs are kept is decided in `trainable.metrics.kept_epochs`: none where the metric needs no
         probabilities.
         """
         files = paths.epoch_logits(self.folder)

@@ -59,14 +59,14 @@ class Driver:
         with self.news:
             self.news.notify_all()
 
-    def said(self, *words: str) -> float | None:
+    def seen_at(self, *words: str) -> float | None:
         """Returns when a line first contained one of these texts, in seconds since the start; None if none did."""
         return next((at for at, line in self.lines if any(word in line for word in words)), None)
 
     def wait_for(self, words: str) -> None:
         """Returns once a line contains this text, or the driver has ended."""
         with self.news:
-            self.news.wait_for(lambda: self.said(words) is not None or not self.reader.is_alive(), END_SECONDS)
+            self.news.wait_for(lambda: self.seen_at(words) is not None or not self.reader.is_alive(), END_SECONDS)
 
     def end(self, seconds: float = END_SECONDS) -> int | None:
         """Returns the exit code; kills the driver and returns None if it does not end in time."""
@@ -91,7 +91,7 @@ class Driver:
 
 
 @dataclass
-class Told:
+class Outcome:
     """The outcome of a sweep under a fault.
 
     Attributes:
@@ -138,29 +138,31 @@ def ended(folder: Path) -> dict[int, tuple[str, float | None]]:
         return {}
 
 
-def refused(folder: Path, words: str, code: int, *options: object, **environment: str | None) -> Told:
+def refused(folder: Path, words: str, code: int, *options: object, **environment: str | None) -> Outcome:
     """Runs a sweep that cannot begin: it must say so, end with this code, and leave nothing behind."""
     driver = start(folder, *options, **environment)
     found = driver.end()
-    problems = _problems(driver, found, code, driver.said(words))
+    problems = _problems(driver, found, code, driver.seen_at(words))
     if folder.exists():
         problems.append(f"left behind: {sorted(path.name for path in folder.iterdir())}")
-    return Told(found, driver.said(words), "leaves nothing behind", driver.seconds, problems)
+    return Outcome(found, driver.seen_at(words), "leaves nothing behind", driver.seconds, problems)
 
 
-def works(folder: Path, words: str, *options: object, **environment: str | None) -> Told:
+def works(folder: Path, words: str, *options: object, **environment: str | None) -> Outcome:
     """Runs a sweep that must succeed in spite of a doubtful setting, and must say what is doubtful."""
     folder.with_name("go").touch()
     driver = start(folder, *options, **environment)
     found = driver.end()
-    problems = _problems(driver, found, 0, driver.said(words) if words else 0.0)
+    problems = _problems(driver, found, 0, driver.seen_at(words) if words else 0.0)
     there = ended(folder)
     if len(there) != TRIALS:
         problems.append(f"{len(there)} of {TRIALS} trials ended")
-    return Told(found, driver.said(words) if words else None, f"all {TRIALS} trials ended", driver.seconds, problems)
+    return Outcome(
+        found, driver.seen_at(words) if words else None, f"all {TRIALS} trials ended", driver.seconds, problems
+    )
 
 
-def struck(folder: Path, words: str, strike: Callable[[RayNode], None], *options: object) -> Told:
+def struck(folder: Path, words: str, strike: Callable[[RayNode], None], *options: object) -> Outcome:
     """Runs a sweep that loses a part of Ray, and continues it by the same command."""
     began = time.monotonic()
     folder.with_name("go").unlink(missing_ok=True)
@@ -169,7 +171,7 @@ def struck(folder: Path, words: str, strike: Callable[[RayNode], None], *options
     at = driver.seconds
     strike(RayNode(driver.process))
     code = driver.end()
-    told = driver.said(words)
+    told = driver.seen_at(words)
     problems = _problems(driver, code, 4, told and told - at)
     before = ended(folder)
     attempts = {t.number: t.attempts for t in Record(folder).trials}
@@ -185,7 +187,7 @@ def struck(folder: Path, words: str, strike: Callable[[RayNode], None], *options
         f"{report}, {len(before)} ended trials kept, {max(attempts.values())} attempt each at most; "
         f"the same command ended all {TRIALS}"
     )
-    return Told(code, told and told - at, found, time.monotonic() - began, problems)
+    return Outcome(code, told and told - at, found, time.monotonic() - began, problems)
 
 
 def _problems(driver: Driver, code: int | None, must: int, told: float | None) -> list[str]:
@@ -215,7 +217,7 @@ def killed(name: str) -> Callable[[RayNode], None]:
     return kill
 
 
-def paused(folder: Path) -> Told:
+def paused(folder: Path) -> Outcome:
     """Stops every process of a running sweep for a while and continues them, as `docker pause` does."""
     folder.with_name("go").unlink(missing_ok=True)
     driver = start(folder)
@@ -234,10 +236,10 @@ def paused(folder: Path) -> Told:
     if attempts != 1 or len(ended(folder)) != TRIALS:
         problems.append(f"{attempts} attempts of a trial, {len(ended(folder))} of {TRIALS} trials ended")
     found = f"{len(pids)} processes stopped for {PAUSE_SECONDS:.0f} s; all {TRIALS} trials ended in their first attempt"
-    return Told(code, None, found, driver.seconds, problems)
+    return Outcome(code, None, found, driver.seconds, problems)
 
 
-def private(folder: Path) -> Told:
+def private(folder: Path) -> Outcome:
     """Runs a second sweep that asks for any existing cluster, beside one that runs on a session of its own."""
     folder.with_name("go").unlink(missing_ok=True)
     first = start(folder)
@@ -257,7 +259,7 @@ def silent() -> Iterator[str]:
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
-def signalled(folder: Path) -> Told:
+def signalled(folder: Path) -> Outcome:
     """Sends SIGTERM to a driver that waits for a cluster which never answers."""
     with silent() as address:
         driver = start(folder, "--address", address)
@@ -266,13 +268,13 @@ def signalled(folder: Path) -> Told:
         driver.process.send_signal(signal.SIGTERM)
         code = driver.end()
     seconds = driver.seconds - at
-    problems = _problems(driver, code, 143, driver.said("Stopped by SIGTERM"))
+    problems = _problems(driver, code, 143, driver.seen_at("Stopped by SIGTERM"))
     if seconds > SIGNAL_SECONDS:
         problems.append(f"ended after {seconds:.1f} s")
-    return Told(code, seconds, "says so", driver.seconds, problems)
+    return Outcome(code, seconds, "says so", driver.seconds, problems)
 
 
-def head_lost(folder: Path) -> Told:
+def head_lost(folder: Path) -> Outcome:
     """Kills the head of a cluster under a running sweep."""
     with cluster(folder.with_name("home"), head=("--num-cpus=2", "--include-dashboard=false")) as made:
         environment: dict[str, str | None] = {**made.environment, "PYTHONPATH": None}
@@ -283,14 +285,14 @@ def head_lost(folder: Path) -> Told:
         for pid in made.nodes[0].named("gcs_server"):
             os.kill(pid, signal.SIGKILL)
         code = driver.end()
-    told = driver.said("Ray ended under the sweep")
+    told = driver.seen_at("Ray ended under the sweep")
     problems = _problems(driver, code, 4, told and told - at)
     report = _report(folder, problems)
     found = f"{report}, {len(ended(folder))} ended trials kept"
-    return Told(code, told and told - at, found, driver.seconds, problems)
+    return Outcome(code, told and told - at, found, driver.seconds, problems)
 
 
-def faults(folder: Path) -> Iterator[tuple[str, str, Told]]:
+def faults(folder: Path) -> Iterator[tuple[str, str, Outcome]]:
     """Yields for each fault its name, what must be, and what was found; `folder` holds the demo images in `demo`."""
     sweep, long = folder / "sweep", folder / ("a" * 50)
     long.mkdir()

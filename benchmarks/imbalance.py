@@ -66,11 +66,11 @@ def macro_f1(confusion: np.ndarray) -> float:
 def cut(packed: Path, folder: Path) -> None:
     """Extracts the reduced data set into a folder, with a subfolder for each class."""
     with zipfile.ZipFile(packed) as archive:
-        for name in _kept(archive.namelist()):
+        for name in _names_to_keep(archive.namelist()):
             archive.extract(name, folder)
 
 
-def _kept(names: Sequence[str]) -> Iterator[str]:
+def _names_to_keep(names: Sequence[str]) -> Iterator[str]:
     classes = sorted({PurePosixPath(name).parts[1] for name in names if name.startswith("train/")})
     for label, count in zip(classes, COUNTS, strict=True):
         yield from sorted(name for name in names if name.startswith(f"train/{label}/"))[:count]

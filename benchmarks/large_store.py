@@ -36,7 +36,7 @@ BLOCK = 256  # images that are written at a time
 
 
 @dataclass(frozen=True)
-class Found:
+class Figures:
     """The pace and the memory of one sweep.
 
     Attributes:
@@ -50,9 +50,9 @@ class Found:
     worker: int
 
 
-def found(gigabytes: float, kept: str) -> Found:
+def measure(gigabytes: float, kept: str) -> Figures:
     """Returns what a sweep of this size and form of data measures, in a process of its own."""
-    return Found(**measured("large_store", gigabytes, kept))
+    return Figures(**measured("large_store", gigabytes, kept))
 
 
 def two_epochs(trial: Any) -> TrialConfig:
@@ -62,7 +62,7 @@ def two_epochs(trial: Any) -> TrialConfig:
     return TrialConfig(arch="mlp", width=0.1, lr=lr, batch_size=64, epochs=2, **crops)
 
 
-def sweep(folder: Path, gigabytes: float, kept: str) -> Found:
+def sweep(folder: Path, gigabytes: float, kept: str) -> Figures:
     """Runs a sweep with one trial for each worker; this process is its driver."""
     from sweep.search.ray.connection import connected, prepare
 
@@ -78,34 +78,34 @@ def sweep(folder: Path, gigabytes: float, kept: str) -> Found:
 
     def train(config: Any, data: Any, state: Any) -> Iterator[Any]:
         paces = []
-        with Most() as most:
+        with PeakMemory() as most:
             for metrics in loop.train(config, data, state):
                 paces.append(len(data.train.images) / metrics.seconds)
                 about = {"bytes": most.bytes, "last": paces[-1], "first": paces[0]}
                 (log / f"{os.getpid()}.json").write_text(json.dumps(about))
                 yield metrics
 
-    class Measured(RayTrial):
+    class TimedTrial(RayTrial):
         training = staticmethod(train)
 
     data = _dataset(folder, gigabytes, kept)
     bridge, _ = open_bridge(folder / "sweep", WORKERS, two_epochs, sampler="random", pruner="none")
-    with chatter_to(folder / "log.txt"), Most() as most, connected(None):
-        execute(bridge, data, {"cpu": 1.0}, lambda: WORKERS, Measured)
+    with chatter_to(folder / "log.txt"), PeakMemory() as most, connected(None):
+        execute(bridge, data, {"cpu": 1.0}, lambda: WORKERS, TimedTrial)
     workers = [json.loads(path.read_text()) for path in log.iterdir()]
     assert len(workers) == WORKERS
     last, first = (sum(each[name] for each in workers) for name in ("last", "first"))
-    return Found(last, first, most.bytes, max(each["bytes"] for each in workers))
+    return Figures(last, first, most.bytes, max(each["bytes"] for each in workers))
 
 
-class Most:
+class PeakMemory:
     """Notes the most memory that this process has of its own during the block, measured twice a second."""
 
     def __init__(self) -> None:
         self.bytes, self.over = 0, threading.Event()
         self.watcher = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> "Most":
+    def __enter__(self) -> "PeakMemory":
         self.watcher.start()
         return self
 

@@ -52,7 +52,7 @@ class Pace:
     a_second: float
     of_processor: float
 
-    def over(self, other: "Pace") -> "Pace":
+    def relative_to(self, other: "Pace") -> "Pace":
         """Returns this pace relative to another: both figures as ratios."""
         return Pace(self.a_second / other.a_second, self.of_processor / other.of_processor)
 

@@ -32,7 +32,7 @@ LARGE = 1_281_167  # the number of images of ImageNet, to which the figures are 
 
 
 @dataclass(frozen=True)
-class Found:
+class Measurements:
     """The measurements at one size of images.
 
     Attributes:
@@ -126,7 +126,7 @@ def private_bytes(pid: int | str = "self") -> int:
     return 1024 * sum(int(kb) for kb in re.findall(r"(?:Private_Dirty|Swap): *(\d+) kB", text))
 
 
-def measure(folder: Path, side: int) -> Found:
+def measure(folder: Path, side: int) -> Measurements:
     """Reads the photographs at a size, trains on them in a sweep, continues it, and measures the wait for images."""
     with tempfile.TemporaryDirectory(prefix="photographs-cache-") as name:
         place = Path(name)
@@ -136,7 +136,7 @@ def measure(folder: Path, side: int) -> Found:
         again, *more = _sweep(folder, side, place, trials=4)
         waited = _in_process(TRAIN, folder, side, place)
         stored = sum(path.stat().st_size for path in (place / "sweep").iterdir())
-    return Found(count / seconds, reader, again, max(driver, more[0]), max(worker, more[1]), waited, stored)
+    return Measurements(count / seconds, reader, again, max(driver, more[0]), max(worker, more[1]), waited, stored)
 
 
 def _sweep(folder: Path, side: int, place: Path, trials: int) -> tuple[float, int, int]:
@@ -198,7 +198,7 @@ def share_waited(folder: Path, side: int) -> float:
     import torch
 
     from sweep.datasets.load import load
-    from sweep.datasets.pixels.rows import taken
+    from sweep.datasets.pixels.rows import take_rows
     from sweep.storage.sweep_file import DataOptions
     from sweep.trainable.allocator import keep_freed_memory
     from sweep.trainable.config import TrialConfig
@@ -213,8 +213,8 @@ def share_waited(folder: Path, side: int) -> float:
     few = np.arange(BATCH)
     assert data.train.labels is not None
     assert data.valid.labels is not None
-    some = replace(data.train, images=taken(data.train.images, rows), labels=data.train.labels[rows])
-    valid = replace(data.valid, images=taken(data.valid.images, few), labels=data.valid.labels[few])
+    some = replace(data.train, images=take_rows(data.train.images, rows), labels=data.train.labels[rows])
+    valid = replace(data.valid, images=take_rows(data.valid.images, few), labels=data.valid.labels[few])
     data = replace(data, train=some, valid=valid)
     config = TrialConfig(arch="small_resnet", width=1.0, depth=1, batch_size=BATCH, epochs=1, horizontal_flip=0.5)
     waited, load_batch = 0.0, TrainingImages.load

@@ -321,8 +321,8 @@ class Bench:
 
     def row_17(self) -> list[Row]:
         """Returns the pace and the memory of training on a data set that is too large for memory."""
-        small = large_store.found(large_store.SMALL, "array")
-        large = large_store.found(large_store.LARGE, "mapped")
+        small = large_store.measure(large_store.SMALL, "array")
+        large = large_store.measure(large_store.LARGE, "mapped")
         of = f"{large_store.LARGE:g} GB of pixels at 224 px in a raw store, an MLP, 2 workers"
         what, against = f"{of}: images a second", f"{large_store.SMALL:g} GB in memory"
         note = f"{large.a_second:.0f} for {small.a_second:.0f} a second; in the first epoch, which compares checksums, "

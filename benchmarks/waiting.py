@@ -25,7 +25,7 @@ from benchmarks.loader import AUGMENTED, BATCH, LIMITS, ROUNDS, as_worker_of, da
 from benchmarks.photographs import photographs
 from sweep.datasets.pixels import form, stored
 from sweep.datasets.pixels.dataset import Dataset
-from sweep.datasets.pixels.rows import taken
+from sweep.datasets.pixels.rows import take_rows
 from sweep.trainable import loop, step
 from sweep.trainable.config import TrialConfig
 from sweep.trainable.models import frozen
@@ -56,7 +56,7 @@ def beside_ready_batch(folder: Path) -> dict[str, dict[str, list[dict[str, float
         for _ in range(ROUNDS):
             on_ready = pace_of(ready)
             for kept, run in runs.items():
-                found[name][kept].append(asdict(pace_of(run).over(on_ready)))
+                found[name][kept].append(asdict(pace_of(run).relative_to(on_ready)))
     return found
 
 
@@ -137,11 +137,11 @@ def _counted(function: Any, what: str, spent: dict[str, float]) -> Any:
 def _few(data: Dataset, count: int) -> Dataset:
     """Returns data of `count` training images, spread over all, and of two validation images."""
 
-    def some(split: Any, count: int) -> Any:
+    def spread(split: Any, count: int) -> Any:
         rows = torch.arange(count).mul(len(split.images)).div(count, rounding_mode="floor").numpy()
-        return replace(split, images=taken(split.images, rows), labels=split.labels[rows])
+        return replace(split, images=take_rows(split.images, rows), labels=split.labels[rows])
 
-    return replace(data, train=some(data.train, count), valid=some(data.valid, 2))
+    return replace(data, train=spread(data.train, count), valid=spread(data.valid, 2))
 
 
 def section() -> Iterator[str]:

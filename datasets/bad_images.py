@@ -82,7 +82,7 @@ class BadImages:
         """Leaves out an image that is a near duplicate of one in another split."""
         self._bad.setdefault((split, row), (Fault.NEAR, detail))
 
-    def has(self, split: str, row: int) -> bool:
+    def leaves_out(self, split: str, row: int) -> bool:
         """Returns whether an image is left out."""
         return (split, row) in self._bad
 
@@ -93,7 +93,7 @@ class BadImages:
             for (split, row), (fault, detail) in sorted(self._bad.items())
         )
 
-    def kept(self, reads: dict[str, Read]) -> tuple[dict[str, Listing], dict[str, Read]]:
+    def without_them(self, reads: dict[str, Read]) -> tuple[dict[str, Listing], dict[str, Read]]:
         """Returns the listings and their read images without the images that are left out."""
         listings, reads = dict(self.listings), dict(reads)
         for split in {split for split, _ in self._bad}:

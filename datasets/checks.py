@@ -43,7 +43,7 @@ def check_labels(listings: dict[str, Listing], findings: Findings, least: int | 
         return classes  # missing rows, or a class under two names, would break the rules below as well
 
     if not 2 <= len(classes) <= MAX_CLASSES:
-        got = f"{len(classes)} ({_some(classes)})" if classes else "0"
+        got = f"{len(classes)} ({_first_ten(classes)})" if classes else "0"
         of_size = f" of {least} images or more" if least else ""
         way_out = "give a smaller --min-per-class" if least else "check its labels"
         findings.refuse(train.place, f"train must have 2 to {MAX_CLASSES:,} classes{of_size}", got, way_out)
@@ -65,12 +65,12 @@ def check_labels(listings: dict[str, Listing], findings: Findings, least: int | 
     if classes and (valid := listings.get("validation")):
         for row, label in enumerate(valid.labels or ()):
             if label not in counts:
-                rule, got = f"must have a label of train ({_some(classes)})", shown(label) + _as_in(written, label)
+                rule, got = f"must have a label of train ({_first_ten(classes)})", shown(label) + _as_in(written, label)
                 problem = valid.problem(row, rule, got, "mend one of them")
                 findings.problems.append(replace(problem, cause=f"label {label}"))
         if absent := sort_classes(set(classes) - set(valid.labels or ())):
             rule = "how often they are told right is not measured, and balanced accuracy leaves them out"
-            findings.notes.append(f"No image in validation of {_some(absent)}: {rule}.")
+            findings.notes.append(f"No image in validation of {_first_ten(absent)}: {rule}.")
     return classes
 
 
@@ -83,7 +83,7 @@ def _as_in(written: dict[float | str, str], label: str) -> str:
     return f" (which train writes {other!a}, and this {label!a})" if other else ""
 
 
-def _some(classes: tuple[str, ...]) -> str:
+def _first_ten(classes: tuple[str, ...]) -> str:
     """Returns the first ten classes for a message."""
     return ", ".join(map(shown, classes[:10])) + (", ..." if len(classes) > 10 else "")
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from sweep.datasets.decoders.recipe import ImageError
+from sweep.datasets.decoders.recipe import ImageFileError
 from sweep.datasets.listing_rules import LISTING_RULES, NEWEST
 from sweep.datasets.mistaken import mistaken_for
 from sweep.datasets.problems import DataError, Findings, Problem, printable
@@ -27,7 +27,7 @@ from sweep.datasets.trees import (
     kind_of,
 )
 from sweep.datasets.trees.folders import Folder, stamp
-from sweep.datasets.trees.regions import FileRegion, Held, Region
+from sweep.datasets.trees.regions import FileRegion, OpenFiles, Region
 from sweep.datasets.trees.unread import unread_kind, unread_problems
 from sweep.datasets.trees.zips import Zip
 from sweep.storage.text import counted
@@ -94,7 +94,7 @@ class FileTree:
         self.stamps: dict[str, tuple[int, ...]] = {}
         self.listed_at = time.time()
         self._announce = announce
-        self._held = Held()
+        self._held = OpenFiles()
         self._stores: dict[str, Store] = {}  # by the name of the container; empty for the data itself
         # the data itself, if it is a container that is only opened by `open_containers`
         self._unopened: tuple[Kind, Region] | None = None
@@ -253,8 +253,8 @@ class FileTree:
         store.files = {}
         self.folders.update(prefix + inner for inner in store.folders)
         self.refused.update((prefix + inner, why) for inner, why in store.refused.items())
-        self.tables += [table.under(name) for table in store.tables]
-        self.arrays += [array.under(name) for array in store.arrays]
+        self.tables += [table.inside(name) for table in store.tables]
+        self.arrays += [array.inside(name) for array in store.arrays]
         self.notes += store.notes
 
     def _sort(self) -> None:
@@ -304,7 +304,7 @@ class FileTree:
             data = store.read(inner, size)
         except BROKEN as error:
             got = error.strerror if isinstance(error, OSError) and error.strerror else error
-            broken = ImageError(f"must be readable, got {got}", getattr(error, "way_out", "replace it"))
+            broken = ImageFileError(f"must be readable, got {got}", getattr(error, "way_out", "replace it"))
             if isinstance(error, PixelsError):
                 broken.cause = f"{name.removesuffix(inner)} {error.way_out}"
             raise broken from error

@@ -19,7 +19,7 @@ from sweep.datasets.near_duplicates.across import ACROSS, TO_TEST, count_across,
 from sweep.datasets.new_images import listed
 from sweep.datasets.pixels import cache
 from sweep.datasets.pixels.dataset import Dataset, Split
-from sweep.datasets.pixels.read import How, Read, divided, first_size, note_warnings, read_images
+from sweep.datasets.pixels.read import Read, ReadPlan, divided, first_size, note_warnings, read_images
 from sweep.datasets.problems import DataError, Findings, Problem
 from sweep.datasets.sources.finder import find_reading
 from sweep.datasets.sources.listing import Listing
@@ -102,7 +102,7 @@ def _read(tree: FileTree, options: DataOptions, seed: int, decoder: int, form: s
         small = BadImages(listings, findings, leave_out=True)
         small.add_small_classes(options.min_per_class, ["train"])
         left_out += small.left_out()
-        listings, _ = small.kept({})
+        listings, _ = small.without_them({})
     classes = check_labels(listings, findings, options.min_per_class)
     check_files(listings, findings)
     is_cut = "validation" not in listings or options.folds is not None  # a random part of train judges
@@ -115,8 +115,8 @@ def _read(tree: FileTree, options: DataOptions, seed: int, decoder: int, form: s
     recipe, fit = decoders.recipe(decoder), options.fit or STRETCH
     size = (side, side) if side else training_size(tree, listings, recipe)
     first = size or first_size(tree, listings, recipe)
-    how = How(decoder, recipe, first, size is not None, fit, options.cache_limit, form)
-    reads = read_images(tree, listings, how)
+    plan = ReadPlan(decoder, recipe, first, size is not None, fit, options.cache_limit, form)
+    reads = read_images(tree, listings, plan)
     near, together = None, 0
     if keeps_together and not findings.problems and (size or not sizes_found(reads.values())):
         near = look_for(listings, reads)  # before the cut, which must keep near duplicates together
@@ -147,7 +147,7 @@ def _read(tree: FileTree, options: DataOptions, seed: int, decoder: int, form: s
     findings.raise_problems()
     left_out += bad.left_out()
     note_left_out(left_out, findings)
-    listings, reads = bad.kept(reads)
+    listings, reads = bad.without_them(reads)
     classes = check_classes_left(classes, listings, is_cut, options.min_per_class, findings)
     findings.raise_problems()
 
@@ -191,8 +191,8 @@ def load_images(
     """
     findings = Findings(notes=[] if notes is None else notes)
     with listed(path, id_column, findings) as (tree, listing):
-        how = How(decoding.number, decoders.recipe(decoding.number), size, resizes=True, fit=decoding.fit)
-        read = read_images(tree, {"": listing}, how)[""]
+        plan = ReadPlan(decoding.number, decoders.recipe(decoding.number), size, resizes=True, fit=decoding.fit)
+        read = read_images(tree, {"": listing}, plan)[""]
     findings.problems.extend(read.problems.values())
     note_warnings([read], findings)
     if not listing.ids and not findings.problems:

@@ -9,7 +9,7 @@ import click
 from sweep.storage.sweep_file import FITS, LEAVE_OUT, MOST_FOLDS, DataOptions
 
 
-def _taken(_: click.Context, option: click.Parameter, values: Sequence[str]) -> str | None:
+def _parse_leave_out(_: click.Context, option: click.Parameter, values: Sequence[str]) -> str | None:
     """Returns the value of `DataOptions.leave_out` for names in repeated flags or with commas between them."""
     names = [name.strip() for value in values for name in value.split(",")]
     for name in names:
@@ -76,7 +76,7 @@ FLAGS = (
         "--leave-out",
         type=str,
         multiple=True,
-        callback=_taken,
+        callback=_parse_leave_out,
         metavar="NAME,NAME",
         help="Which images are left out: bad ones, near-duplicates of images in another split, or both.",
     ),

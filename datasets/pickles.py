@@ -133,23 +133,23 @@ class _Reader:
 
     def _append(self, _: Any) -> None:
         value = self._stack.pop()
-        _one(self._stack[-1], list).append(value)
+        _typed(self._stack[-1], list).append(value)
 
     def _appends(self, _: Any) -> None:
         values = self._since_mark()
-        _one(self._stack[-1], list).extend(values)
+        _typed(self._stack[-1], list).extend(values)
 
     def _additems(self, _: Any) -> None:
         values = self._since_mark()
-        _one(self._stack[-1], set).update(values)
+        _typed(self._stack[-1], set).update(values)
 
     def _setitem(self, _: Any) -> None:
         value, key = self._stack.pop(), self._stack.pop()
-        _one(self._stack[-1], dict)[key] = value
+        _typed(self._stack[-1], dict)[key] = value
 
     def _setitems(self, _: Any) -> None:
         values = self._since_mark()
-        _one(self._stack[-1], dict).update(zip(values[::2], values[1::2], strict=True))
+        _typed(self._stack[-1], dict).update(zip(values[::2], values[1::2], strict=True))
 
     def _put(self, number: Any) -> None:
         self._memo[int(number)] = self._stack[-1]
@@ -169,14 +169,14 @@ class _Reader:
 
     def _stack_global(self, _: Any) -> None:
         name, module = self._stack.pop(), self._stack.pop()
-        self._stack.append(Name(_one(module, str), _one(name, str)))
+        self._stack.append(Name(_typed(module, str), _typed(name, str)))
 
     def _reduce(self, _: Any) -> None:
-        arguments, called = _one(self._stack.pop(), tuple), self._stack.pop()
-        self._stack.append(_made(_one(called, Name), arguments))
+        arguments, called = _typed(self._stack.pop(), tuple), self._stack.pop()
+        self._stack.append(_result_of(_typed(called, Name), arguments))
 
     def _build(self, _: Any) -> None:
-        state, unbuilt = _one(self._stack.pop(), tuple), _one(self._stack[-1], Unbuilt)
+        state, unbuilt = _typed(self._stack.pop(), tuple), _typed(self._stack[-1], Unbuilt)
         if unbuilt.what == "dtype":
             unbuilt.value = unbuilt.value.newbyteorder(_word(state[1]) if _word(state[1]) in "<>" else "|")
         else:
@@ -184,7 +184,7 @@ class _Reader:
             unbuilt.value = _array(content, _dtype(dtype), shape, "F" if in_columns else "C")
 
 
-def _made(called: Name, arguments: tuple[Any, ...]) -> Any:
+def _result_of(called: Name, arguments: tuple[Any, ...]) -> Any:
     """Returns the result of a call that a pickle makes, which must be one of the few known ones."""
     match (called.module, called.name):
         case (module, "_reconstruct") if module in ARRAY:
@@ -197,7 +197,7 @@ def _made(called: Name, arguments: tuple[Any, ...]) -> Any:
         case ("numpy", "dtype"):
             return Unbuilt("dtype", _plain_dtype(_word(arguments[0])))
         case ("_codecs", "encode"):
-            return _one(arguments[0], str).encode("latin-1")  # the way in which Python 3 writes bytes for Python 2
+            return _typed(arguments[0], str).encode("latin-1")  # the way in which Python 3 writes bytes for Python 2
         case ("collections", "OrderedDict") if not arguments:
             return {}
         case ("__builtin__" | "builtins", "bytes") if not arguments:
@@ -215,7 +215,7 @@ def _plain_dtype(word: str) -> np.dtype:
 
 def _dtype(value: Any) -> np.dtype:
     """Returns the dtype that a step has built."""
-    unbuilt = _one(value, Unbuilt)
+    unbuilt = _typed(value, Unbuilt)
     if not isinstance(unbuilt.value, np.dtype):
         raise PickleError("an array without a type")
     return unbuilt.value
@@ -223,10 +223,10 @@ def _dtype(value: Any) -> np.dtype:
 
 def _array(content: Any, dtype: np.dtype, shape: Any, order: str) -> np.ndarray:
     """Returns an array of these bytes."""
-    return np.frombuffer(_one(content, bytes), dtype).reshape(tuple(shape), order="F" if order == "F" else "C")
+    return np.frombuffer(_typed(content, bytes), dtype).reshape(tuple(shape), order="F" if order == "F" else "C")
 
 
-def _one(value: Any, kind: type) -> Any:
+def _typed(value: Any, kind: type) -> Any:
     """Returns the value, which must be of this type."""
     if not isinstance(value, kind):
         raise PickleError(f"a pickle with {type(value).__name__} in place of {kind.__name__}")

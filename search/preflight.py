@@ -32,7 +32,7 @@ def main(sweep: Path, **flags: Any) -> None:
         from sweep.search.runtime.pretrained import check_weights
         from sweep.search.runtime.start import Start
 
-        ready = check_all(sweep, Start.of("preflight", flags))
+        ready = check_all(sweep, Start.from_flags("preflight", flags))
         print("\n".join([*ready, *check_weights(sweep)]))
         return Exit.WELL
 

@@ -48,7 +48,9 @@ def main(open_session: Any, sweep: Path, **flags: Any) -> None:
         from sweep.search.runtime.start import Start
         from sweep.search.runtime.sweep import run
 
-        return run(Refit(sweep, flags["seeds"], flags["data"], flags["folds"]), Start.of("refit", flags), open_session)
+        return run(
+            Refit(sweep, flags["seeds"], flags["data"], flags["folds"]), Start.from_flags("refit", flags), open_session
+        )
 
     sys.exit(drive_below(sweep, "refit", start))
 

@@ -52,7 +52,7 @@ def main(open_session: Any, sweep: Path, **flags: Any) -> None:
         from sweep.search.runtime.sweep import run
 
         repeat = Repeat(sweep, flags["top"], flags["seeds"], flags["data"], flags["folds"])
-        return run(repeat, Start.of("repeat", flags), open_session)
+        return run(repeat, Start.from_flags("repeat", flags), open_session)
 
     sys.exit(drive_below(sweep, "repeat", start))
 

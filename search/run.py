@@ -77,7 +77,7 @@ def main(context: click.Context, **flags: Any) -> None:
         from sweep.search.runtime.start import Start
         from sweep.search.runtime.sweep import run
 
-        return run(search_of(folder, flags, given, is_demo), Start.of("run", flags), context.obj)
+        return run(search_of(folder, flags, given, is_demo), Start.from_flags("run", flags), context.obj)
 
     sys.exit(drive(folder, start))
 

@@ -40,7 +40,7 @@ def driver_lock(folder: Path) -> Iterator[TextIO]:
       OSError: the folder cannot be written, or is not a folder.
     """
     made = [path for path in (folder, *folder.parents) if not path.exists()]
-    with _taken(folder) as file:
+    with _take(folder) as file:
         try:
             file.write(f"pid {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
             file.flush()
@@ -81,7 +81,7 @@ def holder(folder: Path) -> str:
     return ""
 
 
-def _taken(folder: Path) -> TextIO:
+def _take(folder: Path) -> TextIO:
     path, text, gone = folder / paths.LOCK, "", None
     for _ in range(TRIES):
         try:

@@ -157,7 +157,7 @@ class Settings:
         """
         return self.folds or epochs
 
-    def wanted(self, drawn: int, epochs: int) -> int:
+    def trials_wanted(self, drawn: int, epochs: int) -> int:
         """Returns how many trials the sweep shall have; with a budget that is not spent yet, the most it may have.
 
         Args:

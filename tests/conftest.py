@@ -37,7 +37,7 @@ def without_figures(request: pytest.FixtureRequest) -> Iterator[None]:
     """The PNGs of a report take most of the time of a small sweep; they are drawn where tests are about them."""
     with pytest.MonkeyPatch.context() as patch:
         if not request.node.get_closest_marker("figures"):
-            for name in ("draw", "draw_pictures"):
+            for name in ("render", "render_pictures"):
                 patch.setattr(f"sweep.analysis.report.page.{name}", lambda _: b"")
         yield
 

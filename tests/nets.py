@@ -103,11 +103,11 @@ def follow(kind: Kind, folder: Path) -> Followed:
     seen = [broken.history[0], *train(config, data, continued)]
 
     model = Trained(0, config, data.classes, data.image_size, _packed(whole.model), Decoding())
-    logits = predict_logits(config, model.on("cpu"), torch.from_numpy(data.valid.images))
+    logits = predict_logits(config, model.module_on("cpu"), torch.from_numpy(data.valid.images))
     session = onnxruntime.InferenceSession(to_onnx(model, {}).SerializeToString(), providers=["CPUExecutionProvider"])
     (exported,) = session.run(["logits"], {"images": data.valid.images})
     with torch.no_grad():
-        expected = model.on("cpu")(torch.from_numpy(data.valid.images)).numpy()
+        expected = model.module_on("cpu")(torch.from_numpy(data.valid.images)).numpy()
     # After two steps the statistics of a net may be so far off that its logits are a hundred thousand.
     difference = float(np.abs(exported - expected).max() / max(1.0, np.abs(expected).max()))
 

@@ -87,7 +87,7 @@ class Silent(Sink):
     def started(self, order: Any) -> None:
         self.ordered.append((order.number, order.attempt))
 
-    def said(self, message: str) -> None:
+    def announced(self, message: str) -> None:
         self.messages.append(message)
 
 

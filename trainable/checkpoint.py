@@ -115,7 +115,7 @@ def _checkpoint(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Checkpo
         raise ValueError("its epochs are those of several folds")
     if "rows" in tensors and tensors["rows"].shape != (len(logits),):
         raise ValueError("its rows are not those of its predictions")
-    kept = {int(epoch): tensor.numpy() for epoch, tensor in _under("kept.", tensors).items()}
+    kept = {int(epoch): tensor.numpy() for epoch, tensor in _with_prefix("kept.", tensors).items()}
     if any(each.dtype != np.float16 or each.shape != logits.shape for each in kept.values()):
         raise ValueError("its predictions of some epochs are not of its images and classes")
     if not kept.keys() <= set(range(1, len(history) + 1)):
@@ -124,15 +124,15 @@ def _checkpoint(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Checkpo
         config=json.loads(metadata["config"]),
         metric=metric,
         history=history,
-        model=_under("model.", tensors),
-        averaged=_under("averaged.", tensors),
-        best=_under("best.", tensors),
-        optimizer=_under("optimizer.", tensors),
+        model=_with_prefix("model.", tensors),
+        averaged=_with_prefix("averaged.", tensors),
+        best=_with_prefix("best.", tensors),
+        optimizer=_with_prefix("optimizer.", tensors),
         valid_classes=classes.copy(),
         valid_logits=logits.copy(),
         rows=None if (rows := tensors.get("rows")) is None else rows.numpy().copy(),
         kept={epoch: each.copy() for epoch, each in kept.items()},
-        scaler=_scaler(_under("scaler.", tensors)),
+        scaler=_scaler(_with_prefix("scaler.", tensors)),
     )
 
 
@@ -146,5 +146,5 @@ def _scaler(values: dict[str, Tensor]) -> dict[str, float]:
     return found
 
 
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _with_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

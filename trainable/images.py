@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sweep.datasets.augment.batch_rows import take
 from sweep.datasets.pixels import Pixels
-from sweep.datasets.pixels.rows import read_into, whole
+from sweep.datasets.pixels.rows import parent_and_rows, read_into
 from sweep.datasets.pixels.threads import in_threads
 from sweep.trainable.devices import free_bytes
 from sweep.trainable.upload import way_to
@@ -166,7 +166,7 @@ def _placed_rows(images: Pixels, device: torch.device) -> tuple[Tensor | Pixels,
 
     If the images are some rows of a larger set, the whole set is placed, so that nothing is copied on a CPU.
     """
-    every, rows = whole(images)
+    every, rows = parent_and_rows(images)
     found = placed(every, device)
     if rows is None or not isinstance(found, Tensor):
         return images if rows is not None else found, None

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from sweep.datasets.pixels import Pixels
 from sweep.datasets.pixels.dataset import Dataset
 from sweep.datasets.pixels.rows import ChosenPixels
-from sweep.datasets.pixels.rows import whole as rows_of
+from sweep.datasets.pixels.rows import parent_and_rows as rows_of
 from sweep.trainable.batch import predict_batch
 from sweep.trainable.config import TrialConfig
 from sweep.trainable.features import Prepared
-from sweep.trainable.features.computing import made
+from sweep.trainable.features.computing import compute_missing
 from sweep.trainable.features.maps import map_of, maps_of, stores_of
 from sweep.trainable.images import on_device
 from sweep.trainable.models import family_of
@@ -110,7 +110,7 @@ def prepare(config: TrialConfig, data: Dataset, model: nn.Module) -> Iterator[Pr
     assert isinstance(model, nn.Sequential)
     for images, views in zip((data.train.images, data.valid.images), views_of(config), strict=True):
         for store, compute in stores_of(config, data.fingerprint, images, views, model, front):
-            yield from made(store, compute)
+            yield from compute_missing(store, compute)
 
 
 def as_floats(maps: Tensor, generator: torch.Generator | None = None) -> Tensor:

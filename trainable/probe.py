@@ -25,7 +25,7 @@ from sweep.trainable.graphed import Graphed
 from sweep.trainable.models.known import known
 from sweep.trainable.precision import numerics
 from sweep.trainable.state import TrainState
-from sweep.trainable.undo import Kept
+from sweep.trainable.undo import StateCopy
 
 VERSION = 1  # must change whenever a step of the same identity may get another answer
 STEPS = 2  # to compare; two, because the second one begins with the weights that the first one has left
@@ -63,7 +63,7 @@ def graph_of(
     Raises:
       UndecidedError: there is no answer yet; ask again after some steps.
     """
-    kept = Kept(state, generator)
+    kept = StateCopy(state, generator)
     made: list[Graphed] = []
 
     def find() -> str:
@@ -107,8 +107,8 @@ def identity(config: TrialConfig, part: nn.Module, batch: Sequence[int], device:
     }
 
 
-def _tried(step: Function, example: Tensor, state: TrainState, kept: Kept) -> tuple[Graphed | None, str]:
-    expected = [_Outcome.of(step, example, state) for _ in range(STEPS)]
+def _tried(step: Function, example: Tensor, state: TrainState, kept: StateCopy) -> tuple[Graphed | None, str]:
+    expected = [_Outcome.measured(step, example, state) for _ in range(STEPS)]
     changes, changed = kept.changes(), kept.host.changed()
     kept.restore()
     if changed:
@@ -126,7 +126,7 @@ def _tried(step: Function, example: Tensor, state: TrainState, kept: Kept) -> tu
     kept.restore()
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = gradient
-    found = [_Outcome.of(graph, example, state) for _ in range(STEPS)]
+    found = [_Outcome.measured(graph, example, state) for _ in range(STEPS)]
     pairs = list(zip(found, expected, strict=True))
     apart = {
         "losses": max(_apart([one.loss], [other.loss]) for one, other in pairs) / TOLERANCE,
@@ -147,7 +147,7 @@ class _Outcome:
     gradients: list[Tensor]
 
     @staticmethod
-    def of(step: Function, example: Tensor, state: TrainState) -> "_Outcome":
+    def measured(step: Function, example: Tensor, state: TrainState) -> "_Outcome":
         loss = step(example).clone()
         none = torch.zeros((), device=loss.device)
         return _Outcome(loss, [none if each.grad is None else each.grad.clone() for each in _trained(state)])

@@ -12,7 +12,7 @@ from sweep.trainable.config import TrialConfig
 from sweep.trainable.metrics import DEFAULT, named
 from sweep.trainable.metrics.contract import Metric
 from sweep.trainable.metrics.history import EpochMetrics, class_dtype
-from sweep.trainable.metrics.kept import epochs_kept, kept_form
+from sweep.trainable.metrics.kept_epochs import epochs_kept, kept_form
 from sweep.trainable.models import frozen
 from sweep.trainable.models.net import build, place
 from sweep.trainable.optim import new_optimizer
@@ -34,7 +34,7 @@ class TrainState:
       best_weights, best_logits: what the predicting net had at the best epoch: its weights without the frozen ones, and
         its validation logits, (N, classes) float32.
       rungs: the epochs after which the trial may be stopped.
-      kept: the logits of other epochs that `trainable.metrics.kept` chooses, by the epochs' numbers.
+      kept: the logits of other epochs that `trainable.metrics.kept_epochs` chooses, by the epochs' numbers.
     """
 
     model: nn.Module

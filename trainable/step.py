@@ -23,7 +23,7 @@ from sweep.trainable.graphed import Graphed, has_graphs
 from sweep.trainable.images import TrainingImages
 from sweep.trainable.inputs import Inputs, as_floats
 from sweep.trainable.objective import Objective
-from sweep.trainable.parallel.group import ALONE, Group, Part
+from sweep.trainable.parallel.group import ALONE, BatchPart, Group
 from sweep.trainable.precision import forward
 from sweep.trainable.probe import SHORT_OF_MEMORY, UndecidedError, graph_of, identity
 from sweep.trainable.state import TrainState
@@ -64,7 +64,7 @@ class Step:
           ConfigError: the config's own pipeline cannot be read.
         """
         self.config, self.state, self.objective, self.group = config, state, objective, group
-        self.images_a_step = group.most(min(config.batch_size, inputs.images))  # the last one may have fewer
+        self.images_a_step = group.largest_part(min(config.batch_size, inputs.images))  # the last one may have fewer
         self.images = TrainingImages(inputs.train, device, self.images_a_step)
         self.labels, self.part = inputs.labels, inputs.part(state.model)
         on_batch: Change | None = as_floats
@@ -113,7 +113,7 @@ class Step:
         torch.manual_seed(seed)
         self.generator.manual_seed(seed)
 
-    def __call__(self, part: Part) -> Tensor:
+    def __call__(self, part: BatchPart) -> Tensor:
         """Does one step, and returns the sum of the losses of its images.
 
         Args:

@@ -28,7 +28,9 @@ class Conv2d(nn.Conv2d):
         """Returns the convolution of `input`, computed only with the part of the kernel that meets pixels."""
         if isinstance(self.padding, str) or self.padding_mode != "zeros" or self.dilation != (1, 1):
             return super().forward(input)
-        (top, bottom, y), (left, right, x) = map(_met, input.shape[2:], self.kernel_size, self.stride, self.padding)
+        (top, bottom, y), (left, right, x) = map(
+            _part_that_counts, input.shape[2:], self.kernel_size, self.stride, self.padding
+        )
         taps = (y.stop - y.start, x.stop - x.start)
         if taps == self.kernel_size or min(taps) <= 0:
             return super().forward(input)
@@ -36,7 +38,7 @@ class Conv2d(nn.Conv2d):
         return F.conv2d(images, self.weight[:, :, y, x], self.bias, self.stride, groups=self.groups)
 
 
-def _met(size: int, kernel: int, stride: int, padding: int) -> tuple[int, int, slice]:
+def _part_that_counts(size: int, kernel: int, stride: int, padding: int) -> tuple[int, int, slice]:
     """Computes, along one side of the image, which part of the kernel ever meets pixels.
 
     Returns:

@@ -12,7 +12,7 @@ from sweep.trainable.state import TrainState
 PLAIN = (type(None), bool, int, float, str, bytes, tuple)  # types of a module's attributes that can count steps
 
 
-class Kept:
+class StateCopy:
     """A copy of everything in a trial that a step changes, made at this moment.
 
     Tensors are put back where they lie, because a CUDA graph reads them there.

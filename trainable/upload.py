@@ -30,7 +30,7 @@ class Way(Protocol):
         ...
 
 
-class InMemory:
+class HostBatches:
     """Batches in the host's memory, into which the threads read; another device gets a copy when it is used."""
 
     def __init__(self, device: torch.device) -> None:
@@ -84,4 +84,4 @@ class Upload:
 @cache
 def way_to(device: torch.device) -> Way:
     """Returns the one way to a device; there is only one, because memory that a stream gave back serves it alone."""
-    return Upload(device) if device.type == "cuda" else InMemory(device)
+    return Upload(device) if device.type == "cuda" else HostBatches(device)

@@ -100,7 +100,7 @@ class CountScores(PosteriorScores):
         scores = self.of_counts(drawn.reshape(draws, *counts.shape))
         return mean_of_finite(scores - self.of_counts(counts))
 
-    def under(self, candidates: list[int], weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def weighted_scores(self, candidates: list[int], weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Returns (B, Q) scores of candidates under (B, N) weights, with images added that were never seen."""
         answers, found = self.answers[candidates], []
         at_a_time = max(1, CELLS // (len(candidates) * self.classes**2))

@@ -82,17 +82,17 @@ def measured(
         """Returns the value of a predictor, and the ends of its interval."""
         scores = scores_of_images(record, labels, [logits[name]])
         mean = float(scores.everywhere()[0])
-        return sign * mean, *_told(sorted(sign * end for end in scores.interval(0, mean)))
+        return sign * mean, *_finite_ends(sorted(sign * end for end in scores.interval(0, mean)))
 
     found = []
     for name in rivals:
         pair = scores_of_images(record, labels, [logits[predictor], logits[name]])
         gain = float(np.subtract(*pair.everywhere()))
-        found.append(Rival(name, *value(name), gain, *_told(pair.interval_of_gain(gain))))
+        found.append(Rival(name, *value(name), gain, *_finite_ends(pair.interval_of_gain(gain))))
     return TestScore(predictor, _ended(record), len(labels), *value(predictor), found)
 
 
-def _told(ends: Sequence[float]) -> tuple[float | None, float | None]:
+def _finite_ends(ends: Sequence[float]) -> tuple[float | None, float | None]:
     """Returns the two ends of an interval, with None for an end that is not finite."""
     low, high = (end if math.isfinite(end) else None for end in ends)
     return low, high

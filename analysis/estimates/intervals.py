@@ -39,7 +39,7 @@ FEW_IMAGES = 100  # with fewer, the interval of a share can be over 20 points wi
 
 
 @dataclass(frozen=True)
-class Sample:
+class WeightedImages:
     """A set of images, with the weights that a metric gives them.
 
     Attributes:
@@ -152,7 +152,7 @@ class Sample:
 
 
 @lru_cache(maxsize=4)
-def sample_of(record: Record) -> Sample:
+def sample_of(record: Record) -> WeightedImages:
     """Returns the validation images of a sweep, with the weights that its metric gives them.
 
     All images count alike if the metric is not a mean over images. The result is computed once for each `Record`
@@ -161,7 +161,7 @@ def sample_of(record: Record) -> Sample:
     return sample(record.metric, record.valid_labels, len(record.classes))
 
 
-def sample(metric: Metric, labels: np.ndarray, classes: int) -> Sample:
+def sample(metric: Metric, labels: np.ndarray, classes: int) -> WeightedImages:
     """Returns a set of images, with the weights that a metric gives them.
 
     Args:
@@ -170,9 +170,9 @@ def sample(metric: Metric, labels: np.ndarray, classes: int) -> Sample:
       classes: how many classes there are.
     """
     if metric.images is None:
-        return Sample(all_alike(labels))
+        return WeightedImages(all_alike(labels))
     guess_loss = None if metric.images.guess_loss is None else metric.images.guess_loss(classes)
-    return Sample(metric.images.strata(labels), guess_loss)
+    return WeightedImages(metric.images.strata(labels), guess_loss)
 
 
 def share_interval(right: float, images: float) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from sweep.analysis.estimates.draws import DRAWS, mean_of_finite
-from sweep.analysis.estimates.intervals import Sample
+from sweep.analysis.estimates.intervals import WeightedImages
 
 BLOCK = 256  # candidates whose scores are converted to float32 at a time
 
@@ -21,7 +21,7 @@ class MeanScores:
     """
 
     of: np.ndarray
-    sample: Sample
+    sample: WeightedImages
     most_draws: ClassVar[int] = DRAWS
 
     def means(self, weights: np.ndarray) -> np.ndarray:

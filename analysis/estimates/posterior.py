@@ -40,7 +40,7 @@ class PosteriorScores(ABC):
     span: tuple[float, float]
 
     @abstractmethod
-    def under(self, candidates: list[int], weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def weighted_scores(self, candidates: list[int], weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Returns (B, Q) scores of candidates under each row of weights, with images added that were never seen.
 
         Args:
@@ -94,7 +94,7 @@ class PosteriorScores(ABC):
         rng, images = np.random.default_rng(SEED), len(self.labels)
         draws = min(MOST_DRAWS, max(LEAST_DRAWS, WEIGHTS // images))
         weights = rng.standard_exponential((draws, images), np.float32)
-        return self.under(candidates, weights, rng)
+        return self.weighted_scores(candidates, weights, rng)
 
 
 def _moved(values: np.ndarray, to: float) -> tuple[float, float]:

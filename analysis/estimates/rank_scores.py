@@ -94,7 +94,7 @@ class RankScores(PosteriorScores):
         scores = np.concatenate([self._of_draws(int(each), counts[chosen == each] == 0) for each in np.unique(chosen)])
         return mean_of_finite(scores)
 
-    def under(self, candidates: list[int], weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def weighted_scores(self, candidates: list[int], weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Returns (B, Q) scores of candidates under (B, N) weights, with images added that were never seen."""
         classes = len(ranked_classes(self.probabilities[0].shape[1]))
         never_seen = rng.standard_gamma(NEVER_SEEN, (2, classes, 2, len(weights))).astype(np.float32)

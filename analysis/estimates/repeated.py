@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
-from sweep.analysis.estimates.intervals import TAIL, Sample, sample_of
+from sweep.analysis.estimates.intervals import TAIL, WeightedImages, sample_of
 from sweep.analysis.estimates.scores import Scored, scores_of
 from sweep.analysis.record import Record
 from sweep.analysis.report.contents import scarcity
@@ -49,7 +49,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Row:
+class RepeatedConfig:
     """One config that was trained again.
 
     Attributes:
@@ -94,7 +94,7 @@ class Repeated:
     """
 
     metric: Metric
-    rows: tuple[Row, ...]
+    rows: tuple[RepeatedConfig, ...]
     sentence: str
 
 
@@ -121,7 +121,7 @@ def sentences(repeated: Repeated) -> list[str]:
     return [*(_line(row, repeated.metric) for row in repeated.rows), repeated.sentence, CAVEAT]
 
 
-def difference(first: np.ndarray, second: np.ndarray, sample: Sample) -> Difference:
+def difference(first: np.ndarray, second: np.ndarray, sample: WeightedImages) -> Difference:
     """Returns by how much the first config beats the second, with an interval for other seeds and images.
 
     In simulations of equal configs, the interval contains 0 in 94 to 100 of 100 cases with three seeds or more. With
@@ -138,7 +138,7 @@ def difference(first: np.ndarray, second: np.ndarray, sample: Sample) -> Differe
     return Difference(mean, low, high, len(apart))
 
 
-def _variance(apart: np.ndarray, sample: Sample) -> tuple[float, float]:
+def _variance(apart: np.ndarray, sample: WeightedImages) -> tuple[float, float]:
     """Returns the variance of the mean over two seeds or more and all images, and its degrees of freedom."""
     seeds, classes = len(apart), len(sample.strata)
     of_seeds = np.array([sample.mean(row) for row in apart])
@@ -155,7 +155,7 @@ def _variance(apart: np.ndarray, sample: Sample) -> tuple[float, float]:
     return variance, min(variance**2 / uncertainty, seeds + sample.size)
 
 
-def _rows(again: Record, trials: list[TrialRecord]) -> tuple[Row, ...]:
+def _rows(again: Record, trials: list[TrialRecord]) -> tuple[RepeatedConfig, ...]:
     """Returns one row for each config of a repeat.
 
     Raises:
@@ -172,7 +172,7 @@ def _rows(again: Record, trials: list[TrialRecord]) -> tuple[Row, ...]:
             runs[entry.trial][entry.nth_seed] = trials[number]
     order = sorted(searched, key=lambda trial: (-again.metric.sign * searched[trial], trial))
     return tuple(
-        Row(
+        RepeatedConfig(
             trial,
             searched[trial],
             tuple(run.value for _, run in sorted(runs[trial].items()) if run.value is not None),
@@ -224,7 +224,7 @@ def _difference_of_values(pairs: list[Scored], images: int) -> Difference:
     return Difference(mean, mean - margin, mean + margin, seeds)
 
 
-def _line(row: Row, metric: Metric) -> str:
+def _line(row: RepeatedConfig, metric: Metric) -> str:
     if row.mean is None:
         runs = "its only run is not" if row.asked == 1 else f"none of its {row.asked} runs is"
         return f"trial {row.trial}: {runs} COMPLETE yet, {row.searched:z.4f} in the search"
@@ -235,7 +235,7 @@ def _line(row: Row, metric: Metric) -> str:
     return f"trial {row.trial}: {value}, {row.searched:z.4f} in the search{lead}"
 
 
-def _sentence(rows: tuple[Row, ...], metric: Metric) -> str:
+def _sentence(rows: tuple[RepeatedConfig, ...], metric: Metric) -> str:
     lead = rows[1].lead if len(rows) > 1 else None
     if lead is None:
         return "Whether the first config beats the second takes two seeds of both."

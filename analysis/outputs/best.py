@@ -31,7 +31,7 @@ from sweep.storage.schema import parsed, to_json
 from sweep.storage.sweep_file import WeightsEntry
 from sweep.trainable.config import TrialConfig
 from sweep.trainable.models import family_of
-from sweep.trainable.weights import kept, left_out, needed, remember, state_dict
+from sweep.trainable.weights import cache, left_out, needed, remember, state_dict
 from sweep.trainable.weights.contract import Weights
 from sweep.trainable.weights.prepare import recorded
 
@@ -127,12 +127,12 @@ def _keep(record: Record, nets: Sequence[str]) -> dict[str, str]:
             remove(path)
     remember(begun)
     for net, copy in copies.items():
-        if kept.read(copy) is None:
+        if cache.read(copy) is None:
             make_folder(place)
             state_dict(net)  # makes sure that the file in the cache folder is complete
             with written_whole(copy) as partial:
                 shutil.copyfile(begun[net].path, partial)
-    return {copy.name: kept.sha256_of(copy) for copy in copies.values()}
+    return {copy.name: cache.sha256_of(copy) for copy in copies.values()}
 
 
 def read_best(sweep: Path) -> Trained:
@@ -173,7 +173,7 @@ def _pretrained(about: dict[str, Any], place: Path) -> tuple[Weights, ...]:
     for name, sha256 in about.get("pretrained_files", {}).items():
         path = place / Path(name).name
         check_regular(path)
-        if kept.sha256_of(path) != sha256:
+        if cache.sha256_of(path) != sha256:
             raise ValueError(f"{path.name} is not the file of config.json")
     begun = parsed(dict[str, WeightsEntry], about.get("pretrained", {}))
     return tuple(recorded(begun, place).values())

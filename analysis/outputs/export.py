@@ -108,7 +108,11 @@ def write_export(record: Record, best: Trained, data: Dataset, out: Path) -> tup
     model = to_onnx(best, metadata)
     content = model.SerializeToString(deterministic=True)
     checked = check(content, best, data.valid)
-    text = environment().get_template("model-card.md").render(_said(record, best, data, model, content, checked, out))
+    text = (
+        environment()
+        .get_template("model-card.md")
+        .render(_card_values(record, best, data, model, content, checked, out))
+    )
     for path, written in ((out, content), (card_of(out), utf8(text + "\n"))):
         save_bytes(path, written)
     return card_of(out), checked
@@ -129,7 +133,7 @@ def to_onnx(best: Trained, metadata: dict[str, str]) -> onnx.ModelProto:
     Raises:
       ExportError: torch cannot write this architecture as ONNX.
     """
-    net = _WithProbabilities(best.on("cpu"), best.fitted.divisor if best.fitted else 1.0).eval()
+    net = _WithProbabilities(best.module_on("cpu"), best.fitted.divisor if best.fitted else 1.0).eval()
     example = torch.zeros((2, 3, *best.image_size), dtype=torch.uint8)
     try:
         with warnings.catch_warnings():
@@ -171,7 +175,7 @@ def check(content: bytes, best: Trained, valid: Split) -> Checked:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    net = best.on("cpu")
+    net = best.module_on("cpu")
     difference, found = 0.0, []
     for start in range(0, len(valid.images), CHECKED_TOGETHER):
         images = valid.images[start : start + CHECKED_TOGETHER]
@@ -188,7 +192,7 @@ def check(content: bytes, best: Trained, valid: Split) -> Checked:
     return Checked(difference, np.concatenate(found))
 
 
-def _said(
+def _card_values(
     record: Record, best: Trained, data: Dataset, model: onnx.ModelProto, content: bytes, checked: Checked, out: Path
 ) -> dict[str, Any]:
     """Returns the values that the template of the model card uses."""
@@ -198,7 +202,7 @@ def _said(
     per_class = zip(data.classes, _counts(data, data.train), _counts(data, judged), strict=True)
     config, metric = best.config.to_dict(), record.metric
     shares = softmax(checked.logits)
-    scored = shares if best.fitted is None else best.fitted.scored(best.fitted.told(shares))
+    scored = shares if best.fitted is None else best.fitted.scored(best.fitted.output(shares))
     assert metric.value is not None
     value = metric.value(data.valid.truth, np.log(np.maximum(scored, SMALLEST)))
     return {

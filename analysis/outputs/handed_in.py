@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sweep.datasets.pixels.dataset import Dataset
 from sweep.datasets.submission import LABEL, PROBABILITY, Submission
-from sweep.datasets.submission.kept import is_kept, to_bytes
+from sweep.datasets.submission.stored import is_kept, to_bytes
 from sweep.storage import paths
 from sweep.storage.files import save_bytes
 from sweep.trainable.metrics.contract import Metric
@@ -19,7 +19,7 @@ def keep(folder: Path, data: Dataset, metric: Metric) -> None:
     if data.test is None or data.submission is None:
         return
     submission = data.submission.judged_by(_holds(metric))
-    if is_kept(folder) or submission != Submission.of(data.test.ids):
+    if is_kept(folder) or submission != Submission.plain(data.test.ids):
         save_bytes(folder / paths.SUBMISSION, to_bytes(submission))
 
 

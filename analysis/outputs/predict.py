@@ -17,7 +17,7 @@ from sweep.datasets.load import load_images
 from sweep.datasets.pixels.dataset import Split
 from sweep.datasets.problems import DataError, Problem, shown
 from sweep.datasets.submission import Submission
-from sweep.datasets.submission.kept import read_kept
+from sweep.datasets.submission.stored import read_kept
 from sweep.storage import paths
 from sweep.storage.command_line import check_out
 from sweep.storage.errors import SweepError
@@ -137,7 +137,7 @@ def write_predictions(
       PredictionError: the content of the file breaks a rule of `check_predictions`.
     """
     shares = model.probabilities(split.images) if shares is None else shares
-    form = submission or Submission.of(split.ids)
+    form = submission or Submission.plain(split.ids)
     if sorted(form.rows) != list(range(len(split.ids))):
         images = counted(len(split.ids), "test image")
         raise PredictionError(f"predictions: each of the {images} must have one id, once")

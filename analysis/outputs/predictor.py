@@ -94,7 +94,7 @@ class Predictor:
         parts = [count * part(of_models[model].T) for model, count in self.models]
         shares = np.ascontiguousarray(self.ensembles.whole(np.sum(parts, axis=0), members).T)
         shares /= shares.sum(axis=1, keepdims=True)
-        return shares if self.fitted is None else self.fitted.told(shares)
+        return shares if self.fitted is None else self.fitted.output(shares)
 
 
 def probabilities(predictors: Sequence[Predictor], images: Pixels) -> list[np.ndarray]:

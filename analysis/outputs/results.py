@@ -19,7 +19,7 @@ from sweep.analysis.report.page import write_report
 from sweep.datasets.pixels import Pixels
 from sweep.datasets.pixels.dataset import Dataset
 from sweep.datasets.pixels.rows import ChosenPixels
-from sweep.datasets.submission.kept import read_kept
+from sweep.datasets.submission.stored import read_kept
 from sweep.storage import paths
 from sweep.storage.errors import SweepError
 from sweep.storage.files import save_array
@@ -76,7 +76,7 @@ def is_scored(labels: np.ndarray | None, record: Record) -> TypeGuard[np.ndarray
     Labels that are all the same do not count, because they were probably filled in as placeholders.
     """
     ended = sum(trial.state != State.RUNNING for trial in record.trials)
-    is_over = ended == len(record.trials) >= record.wanted
+    is_over = ended == len(record.trials) >= record.trials_wanted
     return is_over and record.metric.is_measured and labels is not None and len(np.unique(labels)) > 1
 
 

@@ -140,7 +140,7 @@ class Trained:
         """Returns how predictions are adjusted, averaged over views or as they are; None without adjustment."""
         return self.fitted_averaged if is_averaged else self.fitted
 
-    def on(self, device: torch.device | str) -> nn.Module:
+    def module_on(self, device: torch.device | str) -> nn.Module:
         """Returns the module from (N, 3, H, W) pixels in [0, 255] to (N, classes) logits, in evaluation mode.
 
         Raises:
@@ -148,7 +148,7 @@ class Trained:
           UserError: the weights leave out frozen ones of a pretrained net, which is not on this machine.
         """
         if self.folds is not None:
-            return MeanOfNets([net.on(device) for net in self.nets]).eval()
+            return MeanOfNets([net.module_on(device) for net in self.nets]).eval()
         model = self._built(self.config.from_scratch())
         try:
             weights = read_safetensors(self.weights)
@@ -167,7 +167,7 @@ class Trained:
 
     @cached_property
     def _model(self) -> nn.Module:
-        return self.on("cuda" if torch.cuda.is_available() else "cpu")
+        return self.module_on("cuda" if torch.cuda.is_available() else "cpu")
 
     def log_probabilities(self, images: Pixels, is_averaged: bool) -> np.ndarray:
         """Returns the (N, classes) float32 log probabilities of images, computed on a GPU if there is one.

@@ -29,7 +29,7 @@ MOST_TICKS = 11
 
 
 @dataclass(frozen=True)
-class Look:
+class Style:
     """The style of a series; two series in one chart differ in more than their colour.
 
     Attributes:
@@ -49,26 +49,26 @@ class Look:
 
 
 LOOKS = {
-    State.COMPLETE: Look("blue", "circle"),
-    State.PRUNED: Look("grey", "triangle"),
-    State.FAIL: Look("red", "cross"),
-    State.RUNNING: Look("orange", "diamond"),
-    "best": Look("ink", "star", size=14),
-    "best so far": Look("ink", line="steps", width=2),
-    "baseline": Look("ink", "ring", size=14),
-    "best curve": Look("ink", "circle", "solid", size=5, width=2.6),
-    "good curve": Look("blue", "circle", "solid", size=3, width=1.2),
-    "pruned curve": Look("grey", "circle", "dotted", size=3, width=1),
-    "measured": Look("blue", "circle", size=9),
-    "second": Look("orange", "diamond", size=9),
-    "third": Look("ink", "cross", size=9),
-    "curve": Look("blue", line="solid", width=2),
-    "second curve": Look("orange", line="dashed", width=2),
-    "third curve": Look("ink", line="solid", width=2.6),
-    "among the best": Look("blue", "ring", size=9),
-    "guide": Look("soft", line="dashed", width=1),
-    "front": Look("ink", line="steps", width=1.5),
-    "bars": Look("blue", bars=True),
+    State.COMPLETE: Style("blue", "circle"),
+    State.PRUNED: Style("grey", "triangle"),
+    State.FAIL: Style("red", "cross"),
+    State.RUNNING: Style("orange", "diamond"),
+    "best": Style("ink", "star", size=14),
+    "best so far": Style("ink", line="steps", width=2),
+    "baseline": Style("ink", "ring", size=14),
+    "best curve": Style("ink", "circle", "solid", size=5, width=2.6),
+    "good curve": Style("blue", "circle", "solid", size=3, width=1.2),
+    "pruned curve": Style("grey", "circle", "dotted", size=3, width=1),
+    "measured": Style("blue", "circle", size=9),
+    "second": Style("orange", "diamond", size=9),
+    "third": Style("ink", "cross", size=9),
+    "curve": Style("blue", line="solid", width=2),
+    "second curve": Style("orange", line="dashed", width=2),
+    "third curve": Style("ink", line="solid", width=2.6),
+    "among the best": Style("blue", "ring", size=9),
+    "guide": Style("soft", line="dashed", width=1),
+    "front": Style("ink", line="steps", width=1.5),
+    "bars": Style("blue", bars=True),
 }
 
 

@@ -30,7 +30,7 @@ def count_states(record: Record) -> dict[State, int]:
 def progress(record: Record) -> str:
     """Returns how far the sweep is: `finished, 50 of 50 trials ended`, `running, 9 of 50 trials ended, 14 paused`."""
     counts = count_states(record)
-    unended, wanted, budget = counts.get(State.RUNNING, 0), record.wanted, record.settings.budget_epochs
+    unended, wanted, budget = counts.get(State.RUNNING, 0), record.trials_wanted, record.settings.budget_epochs
     paused = sum(trial.is_paused for trial in record.trials)
     ended, running = sum(counts.values()) - unended, unended - paused
     text = f"{ended} of {counted(wanted, 'trial')} ended"

@@ -51,7 +51,7 @@ STYLE: dict[Any, Any] = {
 SMALL_STYLE: dict[Any, Any] = {"font.size": 8, "axes.titlesize": 9, "xtick.labelsize": 7}
 
 
-def draw(figure: Figure) -> bytes:
+def render(figure: Figure) -> bytes:
     """Returns a figure as PNG: one chart as wide as a page, or a grid of small charts."""
     if len(figure.charts) == 1:
         chart = figure.charts[0]
@@ -72,7 +72,7 @@ def draw(figure: Figure) -> bytes:
         return _png(canvas)
 
 
-def draw_pictures(pictures: Sequence[Picture | PairPicture]) -> bytes:
+def render_pictures(pictures: Sequence[Picture | PairPicture]) -> bytes:
     """Returns rows of pictures, with their captions below them, as PNG."""
     rows = math.ceil(len(pictures) / PICTURES_A_ROW)
     with matplotlib.rc_context(STYLE | SMALL_STYLE):

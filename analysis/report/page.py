@@ -18,7 +18,7 @@ from sweep.analysis.record import Record
 from sweep.analysis.report import contents
 from sweep.analysis.report.charts import COLOURS, Figure, PairPicture
 from sweep.analysis.report.contents import duration, plain
-from sweep.analysis.report.figures import draw, draw_pictures
+from sweep.analysis.report.figures import render, render_pictures
 from sweep.analysis.report.interactive import embedded, source
 from sweep.analysis.report.markdown import TEMPLATES, environment
 from sweep.analysis.report.parts import Part
@@ -101,11 +101,11 @@ def write_report(record: Record) -> Path:
     context = _context(record)
     folder = record.folder / "figures"
     make_folder(folder)
-    pngs = {name: draw(figure) for name, figure in context.figures.items()}
+    pngs = {name: render(figure) for name, figure in context.figures.items()}
     pictures = {"mistakes": context.images.mistakes, "doubts": context.doubts.pictures if context.doubts else ()}
-    pngs |= {name: draw_pictures(shown) for name, shown in pictures.items() if shown and shown[0].pixels is not None}
+    pngs |= {name: render_pictures(shown) for name, shown in pictures.items() if shown and shown[0].pixels is not None}
     if context.near_pairs:
-        pngs["near-duplicates"] = draw_pictures(context.near_pairs)
+        pngs["near-duplicates"] = render_pictures(context.near_pairs)
     for old in folder.glob("*.png"):
         if old.stem not in pngs:
             remove(old)

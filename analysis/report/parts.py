@@ -20,7 +20,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Table:
+class PartTable:
     """A table.
 
     Attributes:
@@ -50,7 +50,7 @@ class Part:
     title: str
     sentences: Sequence[str] = ()
     figures: Sequence[Figure] = ()
-    table: Table | None = None
+    table: PartTable | None = None
 
 
 def share(value: float | None) -> Cell:

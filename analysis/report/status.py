@@ -52,11 +52,11 @@ def show(sweep: Path) -> None:
     Raises:
       SweepError, DamagedError: as in `look`.
     """
-    text, _ = look(sweep)
+    text, _ = status_text(sweep)
     print(fitted(text, *shutil.get_terminal_size()) if sys.stdout.isatty() else text)
 
 
-def look(sweep: Path) -> tuple[str, bool]:
+def status_text(sweep: Path) -> tuple[str, bool]:
     """Returns the status of a sweep, in about twenty lines, and whether the sweep has ended.
 
     Raises:
@@ -80,7 +80,7 @@ def look(sweep: Path) -> tuple[str, bool]:
         which = f"{counted(len(paused), 'trial')} {waits} at a rung, without a worker, for others to come there"
         lines.append(f"paused: {which} ({', '.join(paused)})")
     counts = count_states(record)
-    is_ended = State.RUNNING not in counts and sum(counts.values()) >= record.wanted
+    is_ended = State.RUNNING not in counts and sum(counts.values()) >= record.trials_wanted
     if driver:
         lines.append(f"driver: {driver}{_time_left(record)}")
     elif is_ended:
@@ -159,7 +159,7 @@ def watch(sweep: Path, console: Console | None = None) -> None:
 def _looks(sweep: Path) -> Iterator[str]:
     while True:
         store_of(sweep).fetch(sweep, whole=False)
-        text, is_ended = look(sweep)
+        text, is_ended = status_text(sweep)
         yield text
         if is_ended:
             return
@@ -197,7 +197,7 @@ def _time_left(record: Record) -> str:
     started = datetime.fromisoformat(record.file.starts[-1].time)
     ended = [trial.ended_at for trial in record.trials if trial.ended_at]
     here = [moment for moment in ended if moment >= started]
-    left = record.wanted - len(ended)
+    left = record.trials_wanted - len(ended)
     if not here or left <= 0:
         return ""
     return f"; about {duration((max(here) - started).total_seconds() / len(here) * left)} left"

@@ -109,12 +109,12 @@ def _budget(cell: Cell, folder: Path) -> float:
 def _replay(cell: Cell, budget: float) -> Replays:
     limit = Limit(cell.trials, budget)
     times = FRACTIONS * budget
-    rows = [[_one(cell, limit, times, seed, half) for half in range(HALVES)] for seed in range(cell.seeds)]
+    rows = [[_replay_half(cell, limit, times, seed, half) for half in range(HALVES)] for seed in range(cell.seeds)]
     names = ("chosen", "best", "blind", "compute", "ended", "trials")
     return Replays(budget, **{name: np.array([[each[name] for each in row] for row in rows]) for name in names})
 
 
-def _one(cell: Cell, limit: Limit, times: np.ndarray, seed: int, half: int) -> dict[str, float | np.ndarray]:
+def _replay_half(cell: Cell, limit: Limit, times: np.ndarray, seed: int, half: int) -> dict[str, float | np.ndarray]:
     about = read_once(cell.table).about
     name = (about.space[0], own_number(*about.space))
     world = _worlds(cell.table, cell.world)(seed, half)

@@ -10,7 +10,7 @@ from sweep.storage.sweep_file import Values
 ABSENT = -1.0  # stands for a number that a config does not have; all others are 0 or more
 
 
-class Features:
+class ConfigEncoder:
     """Turns configs into rows of numbers, with columns chosen by the configs of a table.
 
     A field with names as values becomes a column for each of its choices. One more column has the learning rate as a
@@ -30,7 +30,7 @@ class Features:
             for choice in sorted(found, key=str)
         ]
 
-    def of(self, config: Values) -> np.ndarray:
+    def vector(self, config: Values) -> np.ndarray:
         """Returns (features,) float32 for a config."""
         numbers = [ABSENT if config.get(name) is None else float(config[name]) for name in self._numbers]
         choices = [float(_hashable(config.get(name)) == choice) for name, choice in self._choices]

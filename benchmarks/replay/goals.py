@@ -66,7 +66,7 @@ def goals(shown: Sequence[Comparison], every: Sequence[Comparison], tuned: Seque
         yield Goal("compute, of the old rungs'", where, *COMPUTE, each.saving.compute, False, as_number)
         yield Goal("loses against the old rungs, points", where, *LOSES, each.saving.behind, False, as_points)
     for compared in filter(_takes_configs, shown):
-        where = _where(compared)
+        where = _setting(compared)
         for name, found in compared.summaries.items():
             rival = policy_kind(name).shown
             if name in BETTER_BY:
@@ -78,7 +78,7 @@ def goals(shown: Sequence[Comparison], every: Sequence[Comparison], tuned: Seque
         for name, found in compared.summaries.items():
             if name in END_REACHED_AFTER and compared.workers > 1:
                 what = f"the end of {policy_kind(name).shown} is reached after"
-                yield Goal(what, _where(compared), *END_REACHED_AFTER[name], found.reached, False, as_share)
+                yield Goal(what, _setting(compared), *END_REACHED_AFTER[name], found.reached, False, as_share)
 
 
 def _takes_configs(compared: Comparison) -> bool:
@@ -86,5 +86,5 @@ def _takes_configs(compared: Comparison) -> bool:
     return world_kind(compared.world).takes_configs
 
 
-def _where(compared: Comparison) -> str:
+def _setting(compared: Comparison) -> str:
     return f"{compared.table.stem}, {world_kind(compared.world).shown}, {compared.workers} workers"

@@ -95,7 +95,7 @@ def from_text(text: str) -> A.Compose:
     """
     try:
         saved = json.loads(text, parse_constant=_refuse)
-        pipeline = _made(saved.get("transform") if isinstance(saved, dict) else saved)
+        pipeline = _build(saved.get("transform") if isinstance(saved, dict) else saved)
     except json.JSONDecodeError as error:
         raise ValueError(f"the pipeline is not JSON: {error}") from error
     except RecursionError as error:
@@ -135,7 +135,7 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no number")
 
 
-def _made(saved: Any) -> Any:
+def _build(saved: Any) -> Any:
     """Returns the transform that `A.to_dict` described, with the transforms inside it."""
     name = saved.get("__class_fullname__") if isinstance(saved, dict) else None
     if not isinstance(name, str):
@@ -155,7 +155,7 @@ def _made(saved: Any) -> Any:
     if not isinstance(inner, list):
         raise ValueError(f"{name}: `transforms` must be a list, got {inner}")
     if inner:
-        arguments["transforms"] = [_made(transform) for transform in inner]
+        arguments["transforms"] = [_build(transform) for transform in inner]
     checked = next(base for base in kind.__mro__ if "__init__" in vars(base))
     if "InitSchema" in vars(checked):  # if not strict, some wrong arguments are replaced by defaults with a warning
         arguments["strict"] = True

@@ -100,7 +100,7 @@ def _is_one_of(operation: Tensor, names: tuple[str, ...]) -> Tensor:
     return (operation >= first) & (operation < first + len(names))
 
 
-def _is(operation: Tensor, name: str) -> Tensor:
+def _is_operation(operation: Tensor, name: str) -> Tensor:
     """Returns (N,) bool: whether the operation is the one with this name."""
     return operation == OPERATIONS.index(name)
 
@@ -112,7 +112,7 @@ def _geometric(images: Tensor, operation: Tensor, strength: Tensor) -> Tensor:
         return images
 
     def part(name: str, most: float) -> Tensor:
-        return torch.where(_is(operation, name), strength * most, 0)
+        return torch.where(_is_operation(operation, name), strength * most, 0)
 
     angle = part("rotate", math.radians(MOST_DEGREES))
     shear_x, shear_y = part("shear_x", MOST_SHEAR), part("shear_y", MOST_SHEAR)
@@ -148,7 +148,7 @@ def _by_table(images: Tensor, operation: Tensor, strength: Tensor) -> Tensor:
     }
     table = torch.zeros(len(images), 3, 256, device=images.device)
     for name, its in tables.items():
-        table = torch.where(_is(operation, name)[:, None, None], its, table)
+        table = torch.where(_is_operation(operation, name)[:, None, None], its, table)
     return _looked_up(images, rounded(table))
 
 

@@ -13,7 +13,7 @@ STRETCH, CROP, PAD = "stretch", "crop", "pad"
 FITS = (STRETCH, CROP, PAD)
 
 
-class ImageError(ValueError):
+class ImageFileError(ValueError):
     """The error that a file is not an image to train on; the message is the rule and what was found.
 
     Args:
@@ -30,11 +30,11 @@ class ImageError(ValueError):
         self.cause = cause
 
 
-class TooLargeError(ImageError):
+class TooLargeError(ImageFileError):
     """The error that an image has more pixels than are decoded."""
 
 
-class MissingPackageError(ImageError):
+class MissingPackageError(ImageFileError):
     """The error that an image needs an optional package for its format, which this machine does not have.
 
     Args:

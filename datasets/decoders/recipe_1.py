@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from sweep.datasets.decoders.recipe import STRETCH, Decoded, ImageError, Recipe, Size
+from sweep.datasets.decoders.recipe import STRETCH, Decoded, ImageFileError, Recipe, Size
 from sweep.storage.text import counted
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
@@ -33,7 +33,7 @@ def decode(data: bytes) -> np.ndarray:
         (by its header, before anything is decoded) or more than 16 bits a channel.
     """
     if not data:
-        raise ImageError("must be an image, got an empty file")
+        raise ImageFileError("must be an image, got an empty file")
     try:
         if data.startswith(PNG):
             chunks = _png_chunks(data)
@@ -43,14 +43,14 @@ def decode(data: bytes) -> np.ndarray:
                 return _opencv(data, cv2.IMREAD_COLOR_RGB)
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             return _convert(image, data)
-    except ImageError:
+    except ImageFileError:
         raise
     except Image.UnidentifiedImageError as error:
         rule = "must be a PNG, JPEG, WebP, BMP or TIFF image"
-        raise ImageError(f"{rule}, got a file that begins with {data[:12]!r}") from error
+        raise ImageFileError(f"{rule}, got a file that begins with {data[:12]!r}") from error
     # Pillow and OpenCV raise a dozen kinds of errors for damaged files, SyntaxError among them
     except Exception as error:
-        raise ImageError(f"must be a whole image, got: {error}") from error
+        raise ImageFileError(f"must be a whole image, got: {error}") from error
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -69,13 +69,13 @@ def _png_chunks(data: bytes) -> set[bytes]:
     kinds, start = set(), len(PNG)
     while b"IEND" not in kinds:
         if start + 12 > len(data):
-            raise ImageError(f"must be a whole image, got a PNG cut after {counted(len(data), 'byte')}")
+            raise ImageFileError(f"must be a whole image, got a PNG cut after {counted(len(data), 'byte')}")
         (length,), kind = struct.unpack_from(">I", data, start), data[start + 4 : start + 8]
         body, end = data[start + 4 : start + 8 + length], start + 12 + length
         if end > len(data):
-            raise ImageError(f"must be a whole image, got a PNG cut after {counted(len(data), 'byte')}")
+            raise ImageFileError(f"must be a whole image, got a PNG cut after {counted(len(data), 'byte')}")
         if zlib.crc32(body) != struct.unpack_from(">I", data, end - 4)[0]:
-            raise ImageError(f"must be a whole image, got a PNG with a damaged {ascii(kind)[2:-1]} chunk")
+            raise ImageFileError(f"must be a whole image, got a PNG with a damaged {ascii(kind)[2:-1]} chunk")
         if kind == b"IHDR":
             _check_size(*struct.unpack_from(">II", body, 4))
         kinds.add(kind)
@@ -86,13 +86,13 @@ def _png_chunks(data: bytes) -> set[bytes]:
 def _check_size(width: int, height: int) -> None:
     """Checks that an image has at most `MAX_PIXELS`."""
     if width * height > MAX_PIXELS:
-        raise ImageError(f"must have at most {MAX_PIXELS:,} pixels, got {width} x {height}")
+        raise ImageFileError(f"must have at most {MAX_PIXELS:,} pixels, got {width} x {height}")
 
 
 def _opencv(data: bytes, flags: int) -> np.ndarray:
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if pixels is None:  # OpenCV returns None instead of raising an error
-        raise ImageError("must be a whole image, got one that cannot be decoded")
+        raise ImageFileError("must be a whole image, got one that cannot be decoded")
     return np.asarray(pixels)
 
 
@@ -101,10 +101,10 @@ def _convert(image: Image.Image, data: bytes) -> np.ndarray:
     frames = getattr(image, "n_frames", 1)
     # an MPO, the JPEG of many phones, holds the photo and then its preview or depth
     if frames > 1 and image.format != "MPO":
-        raise ImageError(f"must be one image, got {frames} frames")
+        raise ImageFileError(f"must be one image, got {frames} frames")
     bits = _bits(image, data)
     if bits > 16:
-        raise ImageError(f"must have 8 or 16 bits a channel, got {bits}")
+        raise ImageFileError(f"must have 8 or 16 bits a channel, got {bits}")
     if bits == 16:
         image = _to_8_bits(image, data)
     image = ImageOps.exif_transpose(image)
@@ -124,7 +124,7 @@ def _to_8_bits(image: Image.Image, data: bytes) -> Image.Image:
     # Decoded by OpenCV, because Pillow truncates 16-bit RGB to 8 bits. 65535 / 257 is 255.
     pixels = _opencv(data, cv2.IMREAD_UNCHANGED)
     if pixels.dtype != np.uint16:
-        raise ImageError(f"must have 8 or 16 bits a channel, got {pixels.dtype}")
+        raise ImageFileError(f"must have 8 or 16 bits a channel, got {pixels.dtype}")
     pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if pixels.ndim == 3:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB)

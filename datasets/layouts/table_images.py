@@ -85,14 +85,14 @@ def _only_folder(
     if len(folders) > 1:
         rule = f"the {counted(len(table.ids), 'image')} must be found in one folder only"
         way_out = f"call the right folder {shown(named[0])}, or write the folder into the ids"
-        findings.refuse(table.place, rule, _some({folder: holding[folder] for folder in folders}), way_out)
+        findings.refuse(table.place, rule, _fullest_folders({folder: holding[folder] for folder in folders}), way_out)
         return None
     where = folders[0] if folders else beside
     if is_elsewhere and holding:
         rule = f"the images must be in {_place(there[0])}, which is named as theirs"
         findings.refuse(table.place, rule, f"them in {_place(where)}", "move them, or rename that folder")
     if strays:
-        fewer = _some({folder: holding[folder] for folder in strays})
+        fewer = _fullest_folders({folder: holding[folder] for folder in strays})
         names = "this name" if len(table.ids) == 1 else "these names"
         findings.notes.append(
             f"{table.place}: its images are those in {_place(where)}; others of {names} are left out: {fewer}."
@@ -156,7 +156,7 @@ def _not_of_other_splits(folders: list[str], stem: str) -> list[str]:
     return [folder for folder in folders if words[folder] & set(ours) or not words[folder] & others] or folders
 
 
-def _some(holding: dict[str, int]) -> str:
+def _fullest_folders(holding: dict[str, int]) -> str:
     """Returns the number of images in the fullest folders, as text."""
     fullest = sorted(holding, key=lambda folder: (-holding[folder], folder))
     parts = [f"{holding[folder]:,} in {_place(folder)}" for folder in fullest[:SHOWN]]

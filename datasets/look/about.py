@@ -25,7 +25,7 @@ class SplitAbout:
 
 
 @dataclass(frozen=True)
-class About:
+class Description:
     """The description of a data set.
 
     Attributes:
@@ -79,7 +79,7 @@ def read(path: Path, options: DataOptions) -> tuple[Dataset, tuple[Problem, ...]
             raise error from None
 
 
-def about(data: Dataset, path: Path, refused: tuple[Problem, ...]) -> About:
+def about(data: Dataset, path: Path, refused: tuple[Problem, ...]) -> Description:
     """Returns the description of a data set that was read from this path."""
     splits = {}
     for name, split in data.splits.items():
@@ -88,4 +88,4 @@ def about(data: Dataset, path: Path, refused: tuple[Problem, ...]) -> About:
         splits[name] = SplitAbout(len(split.ids), classes)
     height, width = data.image_size
     problems = tuple(map(str, refused))
-    return About(str(path), width, height, splits, data.notes, data.left_out, problems, data.fingerprint)
+    return Description(str(path), width, height, splits, data.notes, data.left_out, problems, data.fingerprint)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from sweep.datasets.look.about import About
+from sweep.datasets.look.about import Description
 from sweep.datasets.pixels.dataset import Dataset
 from sweep.datasets.problems import printable
 from sweep.storage.text import counted
@@ -18,7 +18,7 @@ MOST_LEFT_OUT = 200
 TILE = 96  # px, the longer side
 
 
-def page(data: Dataset, about: About) -> str:
+def page(data: Dataset, about: Description) -> str:
     """Returns the page: what was read and how, samples of each class, and what is left out."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),

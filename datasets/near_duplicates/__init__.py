@@ -2,7 +2,7 @@
 
 There are three steps, each of which leaves fewer pairs for the next one:
 
-1. `looks.py` describes every image by the 63 lowest frequencies of its brightness, and hashes their signs to 64 bits.
+1. `hashes.py` describes every image by the 63 lowest frequencies of its brightness, and hashes their signs to 64 bits.
 2. `search.py` finds the pairs whose hashes differ in few bits, without comparing all pairs.
 3. `likeness.py` lays the two images of a pair over each other and compares their pixels. This decides.
 

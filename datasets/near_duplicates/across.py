@@ -13,7 +13,7 @@ import numpy as np
 from sweep.datasets.bad_images import BadImages
 from sweep.datasets.folds import units
 from sweep.datasets.near_duplicates.find import Pairs, connected, find
-from sweep.datasets.near_duplicates.found import Across, NearDuplicates, Shown, ShownPair
+from sweep.datasets.near_duplicates.summary import Across, NearDuplicates, ShownImage, ShownPair
 from sweep.datasets.pixels.read import Read
 from sweep.datasets.pixels.thumbnails import thumbnails
 from sweep.datasets.problems import shown
@@ -99,7 +99,11 @@ def count_across(
       splits: which of `ACROSS` count.
       leaves_out: leaves out the image of each pair that is in the first of its splits, unless the other is left out.
     """
-    found = [each for each in near.across(bad.listings, splits) if not bad.has(*each[1]) and not bad.has(*each[2])]
+    found = [
+        each
+        for each in near.across(bad.listings, splits)
+        if not bad.leaves_out(*each[1]) and not bad.leaves_out(*each[2])
+    ]
     across = []
     for one, other in ACROSS:
         some = [(first, second) for _, first, second in found if (first[0], second[0]) == (one, other)]
@@ -120,7 +124,7 @@ def _leave_out(found: list[Found], bad: BadImages) -> int:
     for split in ("validation", "train"):
         near_to: dict[Place, list[str]] = {}
         for _, first, second in found:
-            if first[0] == split and not bad.has(*second):
+            if first[0] == split and not bad.leaves_out(*second):
                 near_to.setdefault(first, []).append(f"{second[0]} {shown(bad.listings[second[0]].ids[second[1]])}")
         for place, others in near_to.items():
             bad.leave_out_near(*place, f"looks like {', '.join(others)}")
@@ -133,7 +137,7 @@ def _shown_pair(pairs: Pairs, found: Found, listings: Mapping[str, Listing], rea
     number, *places = found
     small = [thumbnails(reads[split].images[row : row + 1])[0] for split, row in places]
     png = cv2.imencode(".png", np.concatenate(small, axis=1)[..., ::-1])[1].tobytes()
-    first, second = (Shown(split, listings[split].ids[row], _label(listings[split], row)) for split, row in places)
+    first, second = (ShownImage(split, listings[split].ids[row], _label(listings[split], row)) for split, row in places)
     likeness, mirrored = float(pairs.likeness[number]), bool(pairs.mirrored[number])
     return ShownPair(first, second, round(min(likeness, 1.0), 3), mirrored, base64.b64encode(png).decode())
 

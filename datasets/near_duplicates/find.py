@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sweep.datasets.near_duplicates.hashes import looks_of
 from sweep.datasets.near_duplicates.likeness import likenesses
-from sweep.datasets.near_duplicates.looks import looks_of
 from sweep.datasets.near_duplicates.search import candidates
 from sweep.datasets.pixels import Pixels
 

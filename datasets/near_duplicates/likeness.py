@@ -21,7 +21,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from sweep.datasets.near_duplicates.looks import resized
+from sweep.datasets.near_duplicates.hashes import resized
 from sweep.datasets.pixels import Pixels
 from sweep.datasets.pixels.read import THREADS
 from sweep.datasets.pixels.threads import in_threads

@@ -11,7 +11,7 @@ from itertools import combinations
 
 import numpy as np
 
-from sweep.datasets.near_duplicates.looks import Looks
+from sweep.datasets.near_duplicates.hashes import Hashes
 
 BANDS, BAND_BITS, BAND_DISTANCE = 4, 16, 2
 MOST_BITS = BANDS * (BAND_DISTANCE + 1) - 1  # bits in which near duplicates may differ: 11
@@ -23,7 +23,7 @@ AT_ONCE = 1 << 20  # pairs of hashes that are compared at once; bounds the memor
 HELD = 1 << 22  # pairs that are collected before those that are not the nearest are dropped
 
 
-def candidates(looks: Looks, part_of: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def candidates(looks: Hashes, part_of: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns the pairs whose pixels are to be compared: the first images, the second, and whether one is mirrored.
 
     Args:

@@ -24,11 +24,11 @@ from typing import Any
 import numpy as np
 
 from sweep.datasets.file_tree import FileTree
-from sweep.datasets.near_duplicates.found import NearDuplicates
+from sweep.datasets.near_duplicates.summary import NearDuplicates
 from sweep.datasets.pixels.dataset import Dataset, LeftOut, Split
 from sweep.datasets.pixels.form import JPEG
 from sweep.datasets.pixels.stored import StoredPixels
-from sweep.datasets.submission import kept
+from sweep.datasets.submission import stored
 from sweep.storage.schema import parsed, to_json
 
 NAMES = ("digests", "groups", "folds", "sets")  # attributes of `Split` with one string per image, beside the ids
@@ -152,7 +152,7 @@ def _write(path: Path, data: Dataset) -> None:
         "splits": list(data.splits),
         "image_size": data.image_size,
         "classes": data.classes,
-        "submission": None if data.submission is None else kept.to_bytes(data.submission).decode(),
+        "submission": None if data.submission is None else stored.to_bytes(data.submission).decode(),
         "fingerprint": data.fingerprint,
         "notes": data.notes,
         "left_out": [vars(image) for image in data.left_out],
@@ -198,7 +198,7 @@ def _read(path: Path) -> Dataset:
         valid=splits.get("validation") or splits["train"].empty(),
         test=splits.get("test"),
         classes=tuple(about["classes"]),
-        submission=None if about["submission"] is None else kept.of_bytes(about["submission"]),
+        submission=None if about["submission"] is None else stored.of_bytes(about["submission"]),
         fingerprint=about["fingerprint"],
         notes=tuple(about["notes"]),
         left_out=tuple(LeftOut(**image) for image in about["left_out"]),
@@ -250,7 +250,7 @@ def _tuple(column: Any) -> tuple[str, ...]:
 
 def _checksum(data: Dataset) -> int:
     """Returns the CRC-32 of a data set, without pixels in a pool, where each image has a checksum of its own."""
-    submission = data.submission and kept.to_bytes(data.submission).decode()
+    submission = data.submission and stored.to_bytes(data.submission).decode()
     text = [data.classes, submission, data.fingerprint, data.notes, *map(vars, data.left_out)]
     text.append(to_json(data.near_duplicates))
     crc = 0

@@ -19,7 +19,7 @@ from sweep.datasets.pixels.stored import StoredPixels
 from sweep.storage.files import DamagedError
 
 
-def here(data: Dataset, block: Block) -> Dataset:
+def readable_here(data: Dataset, block: Block) -> Dataset:
     """Returns the data with pixels that this machine can read: the driver's own file if it is seen here, else a copy.
 
     Raises:
@@ -29,7 +29,7 @@ def here(data: Dataset, block: Block) -> Dataset:
     if not parts or all(map(_is_here, parts)):
         return data
     path = _copied(parts, block)
-    train, valid = (replace(split, images=_at(split.images, path)) for split in (data.train, data.valid))
+    train, valid = (replace(split, images=_in_copy(split.images, path)) for split in (data.train, data.valid))
     return replace(data, train=train, valid=valid)
 
 
@@ -39,10 +39,10 @@ def _stored(images: Pixels) -> list[StoredPixels]:
     return [images] if isinstance(images, StoredPixels) else []
 
 
-def _at(images: Pixels, path: Path) -> Pixels:
+def _in_copy(images: Pixels, path: Path) -> Pixels:
     if isinstance(images, JoinedPixels):
-        return JoinedPixels(_at(images.first, path), _at(images.second, path))
-    return images.at(path) if isinstance(images, StoredPixels) else images
+        return JoinedPixels(_in_copy(images.first, path), _in_copy(images.second, path))
+    return images.in_copy(path) if isinstance(images, StoredPixels) else images
 
 
 def _is_here(images: StoredPixels) -> bool:

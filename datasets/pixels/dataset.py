@@ -4,10 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sweep.datasets.near_duplicates.found import NearDuplicates
+from sweep.datasets.near_duplicates.summary import NearDuplicates
 from sweep.datasets.pixels import Pixels
 from sweep.datasets.pixels.form import ARRAY
-from sweep.datasets.pixels.rows import ChosenPixels, joined, taken
+from sweep.datasets.pixels.rows import ChosenPixels, joined, take_rows
 from sweep.datasets.submission import Submission
 
 
@@ -64,7 +64,7 @@ class Split:
 
     def empty(self) -> "Split":
         """Returns a split without images, of the same image size."""
-        return Split((), taken(self.images, np.empty(0, np.int64)), np.empty(0, np.int64))
+        return Split((), take_rows(self.images, np.empty(0, np.int64)), np.empty(0, np.int64))
 
     def chosen(self, rows: np.ndarray) -> "Split":
         """Returns a split of these rows without their ids; no pixels are copied."""

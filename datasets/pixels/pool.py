@@ -29,7 +29,7 @@ COMMIT_SECONDS = 5.0  # between two commits: the most reading that is lost if th
 ROWS, PIXELS = ".rows", ".pixels"
 
 
-class Row(NamedTuple):
+class ReadImage(NamedTuple):
     """The result of reading one image file.
 
     Attributes:
@@ -93,7 +93,7 @@ class Pool:
         self._end = os.fstat(self._pixels).st_size
         self.known = self._read()
         self._placing = threading.Lock()
-        self._waiting: list[tuple[str, str, Row]] = []
+        self._waiting: list[tuple[str, str, ReadImage]] = []
         self._committed = time.monotonic()
 
     def put(self, pixels: np.ndarray) -> tuple[int, int, int]:
@@ -106,7 +106,7 @@ class Pool:
             written += os.pwrite(self._pixels, data[written:], start + written)
         return start, len(data), zlib.crc32(data)
 
-    def add(self, rows: Iterable[tuple[str, str, Row]]) -> None:
+    def add(self, rows: Iterable[tuple[str, str, ReadImage]]) -> None:
         """Records the results of reading, each with the name and the state of its file.
 
         A row whose state is empty is not recorded: its file may change without a trace, so a later start must read it
@@ -140,9 +140,9 @@ class Pool:
             self.commit()
         self.close()
 
-    def _read(self) -> dict[tuple[str, str], Row]:
+    def _read(self) -> dict[tuple[str, str], ReadImage]:
         """Reads the recorded rows, and cuts off what follows the last whole line."""
-        known: dict[tuple[str, str], Row] = {}
+        known: dict[tuple[str, str], ReadImage] = {}
         whole = 0
         with open(self._rows, "rb", closefd=False) as file:
             for line in file:
@@ -150,7 +150,7 @@ class Pool:
                 if not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(text[:-1]):
                     break
                 for name, state, row in json.loads(text):
-                    read = Row(*row)
+                    read = ReadImage(*row)
                     read = read._replace(words=tuple(read.words), remarks=tuple(read.remarks))
                     if read.start + read.length <= self._end:
                         known[name, state] = read

@@ -13,9 +13,9 @@ from sweep.datasets.decoders.recipe import STRETCH, Recipe, Size, TooLargeError
 from sweep.datasets.decoders.words import caught_words
 from sweep.datasets.file_tree import FileTree
 from sweep.datasets.pixels import Pixels, cache
-from sweep.datasets.pixels.pool import Row
+from sweep.datasets.pixels.pool import ReadImage
 from sweep.datasets.pixels.progress import Progress
-from sweep.datasets.pixels.rows import taken
+from sweep.datasets.pixels.rows import take_rows
 from sweep.datasets.pixels.target import Target, opened
 from sweep.datasets.pixels.threads import in_threads
 from sweep.datasets.problems import DataError, Findings, Problem
@@ -28,7 +28,7 @@ WAITING = 4  # tasks per thread that are begun before their results are asked fo
 
 
 @dataclass(frozen=True)
-class How:
+class ReadPlan:
     """The way in which images are decoded, and the form in which their pixels are kept.
 
     Attributes:
@@ -80,10 +80,10 @@ class Read:
         number_of = {row: number for number, row in enumerate(rows.tolist())}
         problems = {number_of[row]: problem for row, problem in self.problems.items() if row in number_of}
         too_large = frozenset(number_of[row] for row in self.too_large if row in number_of)
-        return Read(taken(self.images, rows), digests, sizes, problems, self.warnings, remarks, too_large)
+        return Read(take_rows(self.images, rows), digests, sizes, problems, self.warnings, remarks, too_large)
 
 
-def read_images(tree: FileTree, listings: Mapping[str, Listing], how: How) -> dict[str, Read]:
+def read_images(tree: FileTree, listings: Mapping[str, Listing], plan: ReadPlan) -> dict[str, Read]:
     """Reads every image of some listings; images that are in the pool already are taken from there.
 
     Returns:
@@ -94,12 +94,12 @@ def read_images(tree: FileTree, listings: Mapping[str, Listing], how: How) -> di
     """
     names = [file for listing in listings.values() for file in listing.files]
     states = [_state(tree, name) for name in names]
-    decoding = [how.number, how.size, how.resizes, how.fit]
+    decoding = [plan.number, plan.size, plan.resizes, plan.fit]
     try:
         with opened(
-            tree, list(zip(names, states, strict=True)), how.size, decoding, how.cache_limit, how.form
+            tree, list(zip(names, states, strict=True)), plan.size, decoding, plan.cache_limit, plan.form
         ) as target:
-            rows = _read_rows(tree, names, states, how, target)
+            rows = _read_rows(tree, names, states, plan, target)
             found, first = {}, 0
             for split, listing in listings.items():
                 part = rows[first : first + len(listing.files)]
@@ -111,33 +111,35 @@ def read_images(tree: FileTree, listings: Mapping[str, Listing], how: How) -> di
     return found
 
 
-def _read_rows(tree: FileTree, names: Sequence[str], states: Sequence[str], how: How, target: Target) -> list[Row]:
+def _read_rows(
+    tree: FileTree, names: Sequence[str], states: Sequence[str], plan: ReadPlan, target: Target
+) -> list[ReadImage]:
     """Reads the files that are not in the target yet, and returns the rows of all."""
     known = [target.known.get(key) if key[1] else None for key in zip(names, states, strict=True)]
     missing = [number for number, row in enumerate(known) if row is None]
-    rows = [row or Row() for row in known]
+    rows = [row or ReadImage() for row in known]
     if not missing:
         return rows
     progress = Progress(len(missing), target.takes)
-    size = None if not how.resizes else how.size
+    size = None if not plan.resizes else plan.size
 
     with caught_words() as warned:
 
-        def read_one(number: int) -> Row:
+        def read_one(number: int) -> ReadImage:
             with warned() as words:
                 try:
                     data = tree.read(names[number])
-                    decoded = how.recipe.decode_to(data, size, how.fit)
+                    decoded = plan.recipe.decode_to(data, size, plan.fit)
                 except ValueError as error:
                     return _row_of(error)
             height, width = decoded.size
-            row = Row("", hashlib.sha256(data).hexdigest(), height, width, tuple(words), decoded.remarks)
-            if decoded.pixels.shape[:2] != how.size:
+            row = ReadImage("", hashlib.sha256(data).hexdigest(), height, width, tuple(words), decoded.remarks)
+            if decoded.pixels.shape[:2] != plan.size:
                 return row
             start, length, checksum = target.put(number, decoded.pixels)
             return row._replace(start=start, length=length, checksum=checksum)
 
-        def read_block(block: list[int]) -> list[tuple[int, Row]]:
+        def read_block(block: list[int]) -> list[tuple[int, ReadImage]]:
             return [(number, read_one(number)) for number in block]
 
         blocks = (missing[start : start + BLOCK] for start in range(0, len(missing), BLOCK))
@@ -155,7 +157,7 @@ def _read_rows(tree: FileTree, names: Sequence[str], states: Sequence[str], how:
     return rows
 
 
-def _read_of(listing: Listing, rows: list[Row], images: Pixels) -> Read:
+def _read_of(listing: Listing, rows: list[ReadImage], images: Pixels) -> Read:
     """Returns the result for a listing, made of its rows and its pixels."""
     return Read(
         images,
@@ -168,9 +170,9 @@ def _read_of(listing: Listing, rows: list[Row], images: Pixels) -> Read:
     )
 
 
-def _row_of(error: ValueError) -> Row:
+def _row_of(error: ValueError) -> ReadImage:
     """Returns the row of an image that could not be read."""
-    return Row(
+    return ReadImage(
         str(error),
         way_out=getattr(error, "way_out", "replace it"),
         is_too_large=isinstance(error, TooLargeError),
@@ -179,7 +181,7 @@ def _row_of(error: ValueError) -> Row:
     )
 
 
-def _problem(listing: Listing, number: int, row: Row) -> Problem:
+def _problem(listing: Listing, number: int, row: ReadImage) -> Problem:
     """Returns the problem of an image whose row holds an error."""
     problem = listing.problem(number, row.error, "", row.way_out)
     return replace(problem, cause=row.cause, is_of_machine=row.is_of_machine)

@@ -80,7 +80,7 @@ class ChosenPixels:
         return some
 
 
-def whole(images: Pixels) -> tuple[Pixels, np.ndarray | None]:
+def parent_and_rows(images: Pixels) -> tuple[Pixels, np.ndarray | None]:
     """Returns the pixels that `images` are rows of, and the row numbers.
 
     If they are not rows of other pixels, returns `images` itself and None.
@@ -96,7 +96,7 @@ def read_into(pixels: np.ndarray, images: Pixels, rows: np.ndarray) -> None:
       images: the images to read from.
       rows: (n,) row numbers.
     """
-    some, every = whole(images)
+    some, every = parent_and_rows(images)
     if isinstance(some, StoredPixels):
         some.read_into(pixels, rows if every is None else every[rows])
     else:
@@ -110,7 +110,7 @@ def joined(first: Pixels, second: Pixels) -> Pixels:
     return JoinedPixels(first, second)
 
 
-def taken(images: Pixels, rows: np.ndarray) -> Pixels:
+def take_rows(images: Pixels, rows: np.ndarray) -> Pixels:
     """Returns the images of these rows; images that lie in a file stay there."""
     if isinstance(images, StoredPixels):
         return images.take(rows)

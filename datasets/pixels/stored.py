@@ -91,7 +91,7 @@ class StoredPixels:
         some.__dict__["_file"] = self._file
         return some
 
-    def at(self, path: Path) -> "StoredPixels":
+    def in_copy(self, path: Path) -> "StoredPixels":
         """Returns the same images in a copy of the file at `path`."""
         return StoredPixels(path, self.form, self.size, self.places, self.checksums)
 

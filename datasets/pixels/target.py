@@ -14,7 +14,7 @@ import numpy as np
 from sweep.datasets.file_tree import FileTree
 from sweep.datasets.pixels import Pixels, cache
 from sweep.datasets.pixels.form import ARRAY, JPEG, MAPPED, form_of
-from sweep.datasets.pixels.pool import Pool, Row, bytes_needed
+from sweep.datasets.pixels.pool import Pool, ReadImage, bytes_needed
 from sweep.datasets.pixels.stored import StoredPixels
 from sweep.datasets.problems import DataError, Problem
 
@@ -32,7 +32,7 @@ class Target(ABC):
       takes: what the progress line says about disk space; empty for nothing.
     """
 
-    known: Mapping[tuple[str, str], Row] = {}
+    known: Mapping[tuple[str, str], ReadImage] = {}
     takes: str = ""
 
     @abstractmethod
@@ -43,11 +43,11 @@ class Target(ABC):
           The start, the length and the checksum of its bytes; zeros if the pixels are in memory.
         """
 
-    def note(self, rows: Iterable[tuple[str, str, Row]]) -> None:  # noqa: B027 (an array has nothing to note)
+    def note(self, rows: Iterable[tuple[str, str, ReadImage]]) -> None:  # noqa: B027 (an array has nothing to note)
         """Records the results of reading, each with the name and the state of its file."""
 
     @abstractmethod
-    def pixels(self, first: int, rows: list[Row]) -> Pixels:
+    def pixels(self, first: int, rows: list[ReadImage]) -> Pixels:
         """Returns the pixels of the images with these rows, the first of which has the number `first`."""
 
 
@@ -72,7 +72,7 @@ class InMemory(Target):
         self.array[number] = pixels.transpose(2, 0, 1)
         return 0, 0, 0
 
-    def pixels(self, first: int, rows: list[Row]) -> Pixels:
+    def pixels(self, first: int, rows: list[ReadImage]) -> Pixels:
         """Returns the part of the array that holds these images."""
         return self.array[first : first + len(rows)]
 
@@ -92,7 +92,7 @@ class InPool(Target):
     takes: str
 
     @property
-    def known(self) -> Mapping[tuple[str, str], Row]:  # type: ignore[override]
+    def known(self) -> Mapping[tuple[str, str], ReadImage]:  # type: ignore[override]
         """The rows that the pool has from earlier starts."""
         return self.pool.known
 
@@ -100,11 +100,11 @@ class InPool(Target):
         """Appends the pixels to the pool."""
         return self.pool.put(pixels)
 
-    def note(self, rows: Iterable[tuple[str, str, Row]]) -> None:
+    def note(self, rows: Iterable[tuple[str, str, ReadImage]]) -> None:
         """Records the results in the pool."""
         self.pool.add(rows)
 
-    def pixels(self, first: int, rows: list[Row]) -> Pixels:
+    def pixels(self, first: int, rows: list[ReadImage]) -> Pixels:
         """Returns the images in the pool's file, which is opened here."""
         places = np.array([(row.start, row.length) for row in rows], np.int64).reshape(-1, 2)
         checksums = np.array([row.checksum for row in rows], np.uint32)

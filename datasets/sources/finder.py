@@ -128,7 +128,7 @@ def _by_sources(
         tree.open_containers(by_source)
         if problem := wrong_flag(tree, options):
             raise DataError([problem])
-        found = _asked(tree, options, by_source)
+        found = _first_reading(tree, options, by_source)
         # the layout has reported an empty folder of a class
         is_told = any(problem.rule.startswith("class must have") for problem in before.problems)
         if found is None and not is_mistaken and not (is_told and image_files(tree)):
@@ -149,7 +149,7 @@ def _by_sources(
     return found
 
 
-def _asked(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | None:
+def _first_reading(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | None:
     """Asks each source, and returns the first reading; None if no source reads the data or knows what is missing.
 
     Raises:
@@ -201,7 +201,7 @@ def _as_before(layout: layouts.Layout, before: Findings, findings: Findings) -> 
         "",
         layout.listings,
         files=layout.files,
-        submission=None if ids is None else Submission.of(ids),
+        submission=None if ids is None else Submission.plain(ids),
         rest=layout.rest,
     )
 

@@ -43,10 +43,10 @@ def note_left_out(tree: FileTree, used: Collection[str], of_images: str, finding
             suffixes[suffix_of(name) or "without a suffix"] += 1
     kinds = []
     if count := folders.total():
-        places = _most(folders, lambda folder: f"in {shown(folder + '/')}" if folder else "on top")
+        places = _largest(folders, lambda folder: f"in {shown(folder + '/')}" if folder else "on top")
         kinds.append(f"{counted(count, 'image', 'images')} {of_images} ({places})")
     if count := suffixes.total():
-        kinds.append(f"{counted(count, 'file that is no image', 'files that are no images')} ({_most(suffixes)})")
+        kinds.append(f"{counted(count, 'file that is no image', 'files that are no images')} ({_largest(suffixes)})")
     if hidden:
         kinds.append(counted(hidden, "hidden file", "hidden files"))
     kinds += [counted(count, *COUNTED[why]) for why, count in sorted(refused.items())]
@@ -90,7 +90,7 @@ def note_left_aside(
     return aside
 
 
-def _most(counts: Counter[str], word: Callable[[str], str] = str) -> str:
+def _largest(counts: Counter[str], word: Callable[[str], str] = str) -> str:
     """Returns the largest of these counts as text: `2 .txt, 1 .csv`."""
     most = [f"{count:,} {word(name)}" for name, count in sorted(counts.items(), key=lambda kind: (-kind[1], kind[0]))]
     return ", ".join(most[:SHOWN] + (["..."] if len(counts) > SHOWN else []))

@@ -25,7 +25,7 @@ MISSING = ("", "-1")  # the values that mean that a test image has no label
 
 
 @dataclass
-class Part:
+class SplitRows:
     """The rows of one split, collected from several files.
 
     Attributes:
@@ -68,7 +68,7 @@ def _read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading |
         label = _label_column(tree, tables, options)
     except DataError as error:
         return Nearly(error.problems[0])
-    parts: dict[str, Part] = defaultdict(Part)
+    parts: dict[str, SplitRows] = defaultdict(SplitRows)
     group = options.group_column or _group_column(tables[0])
     said = (
         [f"label: column {label.removeprefix('column ')}"]
@@ -93,7 +93,7 @@ def _read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading |
             listings[split] = check_listing(_listing(tree, parts[split], split), findings)
     if "train" not in listings or listings["train"].labels is None:
         rule = "rows with images must have labels, in a table for training"
-        got = f"{shown(tables[0].name)} with the columns {_some(tables[0])}"
+        got = f"{shown(tables[0].name)} with the columns {_first_columns(tables[0])}"
         return Nearly(Problem(tree.path, rule, got, "give --label-column, and --train FILE"))
     first = next(
         (rows.name for rows in tables if split_of_container(rows.name, options) in ("train", None)), tables[0].name
@@ -120,7 +120,7 @@ def _image_column(tree: FileTree, tables: Sequence[Rows], options: DataOptions) 
         return "image"
     if len(counts) > 1:
         rule = "images must stand in one column"
-        raise DataError([_which(tree, tables[0], rule, sorted(counts), "--images")])
+        raise DataError([_choice_problem(tree, tables[0], rule, sorted(counts), "--images")])
     return next(iter(counts))
 
 
@@ -134,7 +134,7 @@ def _label_column(tree: FileTree, tables: Sequence[Rows], options: DataOptions) 
     others = [column for column in train.columns if not column.endswith(".path")]
     if options.label_column is not None:
         if options.label_column not in train.columns:
-            got = f"the columns {_some(train)}"
+            got = f"the columns {_first_columns(train)}"
             raise DataError(
                 [Problem(tree.path, f"--label-column {options.label_column} must be there", got, "mend it")]
             )
@@ -146,17 +146,17 @@ def _label_column(tree: FileTree, tables: Sequence[Rows], options: DataOptions) 
         if len(candidates) == 1:
             return candidates[0]
         if candidates:
-            raise DataError([_which(tree, train, ONE_LABEL, candidates, "--label-column")])
+            raise DataError([_choice_problem(tree, train, ONE_LABEL, candidates, "--label-column")])
     if train.several:
         got, way_out = f"several in column {shown(train.several[0])}", "give another --label-column"
         raise DataError([Problem(f"{tree.path}/{printable(train.name)}", ONE_OF_SEVERAL, got, way_out)])
     rule = "a table with images must have a column of labels"
     place = f"{tree.path}/{printable(train.name)}"
-    got = f"the columns {_some(train)} beside the images" if others else "images alone"
+    got = f"the columns {_first_columns(train)} beside the images" if others else "images alone"
     raise DataError([Problem(place, rule, got, "add one, or name it with --label-column")])
 
 
-def _which(tree: FileTree, rows: Rows, rule: str, columns: Sequence[str], flag: str) -> Problem:
+def _choice_problem(tree: FileTree, rows: Rows, rule: str, columns: Sequence[str], flag: str) -> Problem:
     """Returns the problem that a flag must choose one of several columns."""
     got = ", ".join(map(shown, columns[:8]))
     way_out = " or ".join(f"{flag} {shlex.quote(column)}" for column in columns[:2])
@@ -197,7 +197,7 @@ def _add(
     split_column: str | None,
     fold: str | None,
     options: DataOptions,
-    parts: dict[str, Part],
+    parts: dict[str, SplitRows],
 ) -> Problem | None:
     """Adds the rows of one file to the parts of their splits; returns the problem that the file has, if any."""
     files = rows.images[image]
@@ -236,7 +236,7 @@ def _named(rows: Rows, label: str) -> Sequence[str]:
     return [names[int(value)] if value.isdigit() and int(value) < len(names) else value for value in values]
 
 
-def _listing(tree: FileTree, part: Part, split: str) -> Listing:
+def _listing(tree: FileTree, part: SplitRows, split: str) -> Listing:
     """Returns the listing of a split, without labels if it is not train and all its labels are missing."""
     missing = all(label in MISSING for label in part.labels)
     labels = None if missing and split != "train" else tuple(part.labels)
@@ -244,7 +244,7 @@ def _listing(tree: FileTree, part: Part, split: str) -> Listing:
     return Listing(f"{tree.path}/", tuple(part.ids), labels, tuple(part.files), None, groups, folds)
 
 
-def _some(rows: Rows) -> str:
+def _first_columns(rows: Rows) -> str:
     """Returns the columns of a file for a message."""
     names = [*rows.columns, *rows.several]
     return ", ".join(map(shown, names[:8])) + (", ..." if len(names) > 8 else "") or "none"

@@ -20,7 +20,7 @@ NUMBER = re.compile(r"[+-]?\d*\.?\d+(e[+-]?\d+)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Sample:
+class SampleFile:
     """A sample submission as it was written.
 
     Attributes:
@@ -62,18 +62,18 @@ def counts_up(cells: Sequence[str]) -> bool:
     return any([*cells] == [str(number + first) for number in range(len(cells))] for first in (0, 1))
 
 
-def find_sample(tree: FileTree, options: DataOptions, images: Images) -> Sample | None:
+def find_sample(tree: FileTree, options: DataOptions, images: Images) -> SampleFile | None:
     """Returns the sample submission of a data set; None if there is none."""
     if options.submission is not None:
-        return _given(tree, options.submission, images)
+        return _named_sample(tree, options.submission, images)
     files = [name for name in tree.visible if name.lower().endswith(SUFFIXES) and is_sample(name)]
     columns = read_columns(tree, files[0]) if files else None
     if columns is None:
         return None
-    return Sample(columns if isinstance(columns, Problem) else _headed(columns, images), files[0])
+    return SampleFile(columns if isinstance(columns, Problem) else _headed(columns, images), files[0])
 
 
-def _given(tree: FileTree, path: str, images: Images) -> Sample:
+def _named_sample(tree: FileTree, path: str, images: Images) -> SampleFile:
     """Returns the sample that `--submission` names: a file, or the name of one in the data."""
     place = f"--submission {path}"
     file = os.path.relpath(os.path.realpath(path), os.path.realpath(tree.path))
@@ -92,7 +92,7 @@ def _given(tree: FileTree, path: str, images: Images) -> Sample:
         columns = Problem(
             place, "must be a table with a row an image", "none", f"give one of {', '.join(SUFFIXES[:4])}"
         )
-    return Sample(columns if isinstance(columns, Problem) else _headed(columns, images), file)
+    return SampleFile(columns if isinstance(columns, Problem) else _headed(columns, images), file)
 
 
 def _headed(columns: Columns, images: Images) -> Columns:

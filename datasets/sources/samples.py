@@ -11,8 +11,8 @@ from sweep.datasets.sources.images import AmbiguousError, Images, folder_of, res
 from sweep.datasets.sources.listing import Listing
 from sweep.datasets.sources.readers import Columns
 from sweep.datasets.sources.roles import MOSTLY
-from sweep.datasets.sources.sample_file import Sample, counts_up, find_sample
-from sweep.datasets.submission import KNOWN, Form, Shown, Submission, recognise
+from sweep.datasets.sources.sample_file import SampleFile, counts_up, find_sample
+from sweep.datasets.submission import KNOWN, Form, SampleContent, Submission, recognise
 from sweep.storage.sweep_file import DataOptions
 from sweep.storage.text import counted
 
@@ -72,7 +72,7 @@ class _Unfit(Exception):
 
 
 def _read(
-    tree: FileTree, options: DataOptions, reading: Reading, findings: Findings, images: Images, sample: Sample
+    tree: FileTree, options: DataOptions, reading: Reading, findings: Findings, images: Images, sample: SampleFile
 ) -> Handed:
     """Returns what a sample says about the data.
 
@@ -164,7 +164,7 @@ def _form(
     if options.positive_class is not None and (options.positive_class not in classes or len(classes) != 2):
         rule = "--positive-class must be one of two classes"
         raise _Unfit(rule, shown(options.positive_class), listing)
-    seen = Shown(
+    seen = SampleContent(
         names=tuple(columns.header[number] if columns.header else "" for number in filled),
         values=tuple(tuple(columns.column(number)) for number in filled),
         classes=classes,

@@ -28,9 +28,9 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     extensions = Counter(extension for parts in keys.values() for extension in parts)
     images = [one for one in extensions if any(_is_image(tree, parts, one) for parts in keys.values())]
     pictured = [parts for parts in keys.values() if any(_is_image(tree, parts, one) for one in images)]
-    asked = Counter(one for parts in pictured for one in _asked(options) if one in parts)
+    asked = Counter(one for parts in pictured for one in _label_suffixes(options) if one in parts)
     # A file that lies beside only few of the images is something else, such as a readme.
-    label = next((one for one in _asked(options) if 2 * asked[one] >= len(pictured)), None)
+    label = next((one for one in _label_suffixes(options) if 2 * asked[one] >= len(pictured)), None)
     if not images or not keys:
         return None
     if label is None:
@@ -64,7 +64,7 @@ def _keys(tree: FileTree) -> dict[tuple[str, str], dict[str, str]]:
     return keys
 
 
-def _asked(options: DataOptions) -> tuple[str, ...]:
+def _label_suffixes(options: DataOptions) -> tuple[str, ...]:
     """Returns the suffixes of files that may hold the labels; a flag may name one, or a field of the .json."""
     if options.label_column is None:
         return OF_LABELS

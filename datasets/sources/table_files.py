@@ -148,11 +148,11 @@ def _differ(tables: Sequence[TableFile], labels: set[str]) -> bool:
     if all(table.columns.rows == tables[0].columns.rows for table in tables):
         return False
     are_paths = all("/" in row[table.roles.id] for table in tables for row in table.columns.rows if table.roles)
-    said = [_said(table, labels, are_paths) for table in tables]
+    said = [_labelled_images(table, labels, are_paths) for table in tables]
     return not said[0] or any(one != said[0] for one in said)
 
 
-def _said(table: TableFile, labels: set[str], are_paths: bool) -> list[tuple[str, ...]]:
+def _labelled_images(table: TableFile, labels: set[str], are_paths: bool) -> list[tuple[str, ...]]:
     """Returns the image and the label of each row, sorted; empty if the table lacks a column of the label."""
     roles = table.roles
     if roles is None or not labels <= set(roles.names):

@@ -19,7 +19,7 @@ from sweep.datasets.sources.names import are_classes, label_in_name
 from sweep.datasets.sources.readers import Columns
 from sweep.datasets.sources.readers.texts import WINDOWS
 from sweep.datasets.sources.roles import Roles, SeveralLabels, label_of_bits, name_of_values, numbered_splits
-from sweep.datasets.sources.sample_file import Sample, find_sample
+from sweep.datasets.sources.sample_file import SampleFile, find_sample
 from sweep.datasets.sources.split_names import split_before_number, split_in, split_of
 from sweep.datasets.sources.table_files import TableFile, choose_tables, note_aside, table_files
 from sweep.datasets.sources.table_refusals import no_train_table, unknown_column, without_images
@@ -108,7 +108,7 @@ class _Reading:
         images: Images,
         options: DataOptions,
         findings: Findings,
-        sample: Sample | None,
+        sample: SampleFile | None,
         has_test: bool,
         lists: list[Columns],
     ) -> None:

@@ -14,14 +14,14 @@ import numpy as np
 
 from sweep.datasets.problems import shown as quoted
 from sweep.datasets.submission.best import Best
-from sweep.datasets.submission.columns import Columns
-from sweep.datasets.submission.contract import LABEL, PROBABILITY, Form, Found, Shown
+from sweep.datasets.submission.columns import ProbabilityColumns
+from sweep.datasets.submission.contract import LABEL, PROBABILITY, Form, Match, SampleContent
 from sweep.datasets.submission.label import Label
 from sweep.datasets.submission.probability import Probability
 
 __all__ = ["FORMS", "LABEL", "PROBABILITY", "Form", "Shown", "Submission", "recognise"]
 
-FORMS: tuple[type[Form], ...] = (Label, Best, Probability, Columns)
+FORMS: tuple[type[Form], ...] = (Label, Best, Probability, ProbabilityColumns)
 KNOWN = "one label, one probability, a probability column a class, or the best labels in one column"
 
 
@@ -50,7 +50,7 @@ class Submission:
     separator: str = ","
 
     @staticmethod
-    def of(ids: tuple[str, ...]) -> "Submission":
+    def plain(ids: tuple[str, ...]) -> "Submission":
         """Returns the table `id,label` for these ids, which is used if there is no sample."""
         return Submission(("id", "label"), ids, tuple(range(len(ids))))
 
@@ -109,13 +109,13 @@ class Submission:
 HELD = {LABEL: "answers (macro_f1, mcc, ...)", PROBABILITY: "probabilities (auc, log_loss, ...)"}
 
 
-def recognise(shown: Shown) -> tuple[Form, Form | None] | str:
+def recognise(shown: SampleContent) -> tuple[Form, Form | None] | str:
     """Returns the form of a sample, and another form that it may have or None.
 
     If no form fits, it returns a phrase that says what the sample shows instead.
     """
     found = [form.recognised(shown) for form in FORMS]
-    fitting = [one for one in found if isinstance(one, Found)]
+    fitting = [one for one in found if isinstance(one, Match)]
     fitting.sort(key=lambda one: (not one.is_sure, not one.is_likelier))
     if fitting:
         first, *others = fitting

@@ -8,7 +8,7 @@ import numpy as np
 
 from sweep.datasets.labels import WITH_BOXES
 from sweep.datasets.problems import shown as quoted
-from sweep.datasets.submission.contract import LABEL, Cells, Form, Found, Shown
+from sweep.datasets.submission.contract import LABEL, Cells, Form, Match, SampleContent
 from sweep.datasets.submission.label import WHOLE, writing
 
 SEPARATORS = (", ", "; ", " | ", "|", ";", ",", " ", "\t", "/", "+")
@@ -32,7 +32,7 @@ class Best(Form):
     written: dict[str, str] = field(default_factory=dict)
 
     @staticmethod
-    def recognised(shown: Shown) -> Found | str:
+    def recognised(shown: SampleContent) -> Match | str:
         """Returns the form if each cell of the only column is a list of different labels."""
         values = shown.distinct()
         if len(shown.names) != 1 or not values or all(value in shown.classes for value in values):
@@ -48,7 +48,7 @@ class Best(Form):
             labels = list(dict.fromkeys(label for part in parts for label in part))
             found = _written(labels, shown)
             if found is not None and all(len(set(part)) == len(part) for part in parts):
-                return Found(Best(max(map(len, parts)), separator, found))
+                return Match(Best(max(map(len, parts)), separator, found))
         return ""
 
     def cells(self, shares: np.ndarray, answers: np.ndarray, classes: Sequence[str]) -> list[Cells]:
@@ -72,7 +72,7 @@ class Best(Form):
         return f"the {self.count} best labels, joined by {NAMES.get(self.separator) or quoted(self.separator)}"
 
 
-def _written(labels: Sequence[str], shown: Shown) -> dict[str, str] | None:
+def _written(labels: Sequence[str], shown: SampleContent) -> dict[str, str] | None:
     """Returns how classes are written in lists of labels; None if the cells are not lists of labels.
 
     Some of the labels may be unknown in train.

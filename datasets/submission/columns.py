@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from sweep.datasets.problems import shown as quoted
-from sweep.datasets.submission.contract import PROBABILITY, Cells, Form, Found, Shown
+from sweep.datasets.submission.contract import PROBABILITY, Cells, Form, Match, SampleContent
 from sweep.datasets.submission.numbers import number, written
 from sweep.datasets.submission.spelling import matched
 from sweep.storage.text import counted
@@ -16,7 +16,7 @@ TOLERANCE = 1e-6  # by which the sum of a row may differ from 1
 
 
 @dataclass(frozen=True)
-class Columns(Form):
+class ProbabilityColumns(Form):
     """The probability of each class, in a column of its own.
 
     Attributes:
@@ -28,7 +28,7 @@ class Columns(Form):
     of: list[str]
 
     @staticmethod
-    def recognised(shown: Shown) -> Found | str:
+    def recognised(shown: SampleContent) -> Match | str:
         """Returns the form if each class has its column and the cells are numbers; otherwise what is missing."""
         if len(shown.names) < 2:
             return ""
@@ -45,7 +45,7 @@ class Columns(Form):
         if any(value and number(value) is None for values in shown.values for value in values):
             return f"{columns}, which hold no numbers"
         by_name = {name: label for label, name in found.items()}
-        return Found(Columns([by_name.get(name, "") for name in shown.names]))
+        return Match(ProbabilityColumns([by_name.get(name, "") for name in shown.names]))
 
     @property
     def width(self) -> int:

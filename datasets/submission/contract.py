@@ -13,7 +13,7 @@ Cells = tuple[str, ...]  # the cells of one image in the columns that a form fil
 
 
 @dataclass(frozen=True)
-class Shown:
+class SampleContent:
     """The content of a sample submission beside its ids.
 
     Attributes:
@@ -36,7 +36,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Found:
+class Match:
     """A form that a sample fits.
 
     Attributes:
@@ -64,7 +64,7 @@ class Form(ABC):
 
     @staticmethod
     @abstractmethod
-    def recognised(shown: Shown) -> Found | str:
+    def recognised(shown: SampleContent) -> Match | str:
         """Returns the form if the sample fits it.
 
         Otherwise it returns the reason, if the sample resembles this form, or an empty text.

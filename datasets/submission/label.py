@@ -9,7 +9,7 @@ import numpy as np
 
 from sweep.datasets.labels import WITH_BOXES
 from sweep.datasets.problems import shown as quoted
-from sweep.datasets.submission.contract import LABEL, Cells, Form, Found, Shown
+from sweep.datasets.submission.contract import LABEL, Cells, Form, Match, SampleContent
 from sweep.datasets.submission.numbers import number
 from sweep.datasets.submission.positive import class_by_name
 from sweep.datasets.submission.spelling import in_the_writing_of, matched, plain
@@ -34,7 +34,7 @@ class Label(Form):
     has_boxes: bool = False
 
     @staticmethod
-    def recognised(shown: Shown) -> Found | str:
+    def recognised(shown: SampleContent) -> Match | str:
         """Returns the form if the cells of the only column are classes of train, in some spelling."""
         if len(shown.names) != 1:
             return ""
@@ -42,10 +42,10 @@ class Label(Form):
         is_number = all(number(value) is not None for value in values)
         is_sure = not (len(shown.classes) == 2 and is_number and len(values) < 2)
         if values and all(WITH_BOXES.fullmatch(value) for value in values):
-            return Found(Label(has_boxes=True))
+            return Match(Label(has_boxes=True))
         written = writing(values, shown)
         if written is not None:
-            return Found(Label(written), is_sure)
+            return Match(Label(written), is_sure)
         unknown = next(value for value in values if value not in shown.classes)
         if not is_number:
             return (
@@ -72,7 +72,7 @@ class Label(Form):
         return f"the label, {quoted(some[1])} for {quoted(some[0])}" if some else "the label"
 
 
-def writing(values: Sequence[str], shown: Shown) -> dict[str, str] | None:
+def writing(values: Sequence[str], shown: SampleContent) -> dict[str, str] | None:
     """Returns how each class is written if the values are labels.
 
     It is empty if classes are written as they are, and None if that is not certain.
@@ -107,7 +107,7 @@ def _of_numbers(values: Sequence[str], classes: Sequence[str]) -> dict[str, str]
     return {label: f"{int(label)}{ends.copy().pop()}" for label in classes}
 
 
-def _of_two(values: Sequence[str], shown: Shown) -> dict[str, str] | None:
+def _of_two(values: Sequence[str], shown: SampleContent) -> dict[str, str] | None:
     """Returns 0 and 1 as the labels of two classes, if a column or the user names the one that is 1."""
     positive = shown.positive or class_by_name(shown.names[0], shown.classes)
     if positive is None or len(shown.classes) != 2 or not set(values) <= {"0", "1"}:

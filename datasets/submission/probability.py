@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from sweep.datasets.problems import shown as quoted
-from sweep.datasets.submission.contract import PROBABILITY, Cells, Form, Found, Shown
+from sweep.datasets.submission.contract import PROBABILITY, Cells, Form, Match, SampleContent
 from sweep.datasets.submission.numbers import number, written
 from sweep.datasets.submission.positive import class_by_name, positive_class
 from sweep.datasets.submission.spelling import words
@@ -31,7 +31,7 @@ class Probability(Form):
     why: str = ""
 
     @staticmethod
-    def recognised(shown: Shown) -> Found | str:
+    def recognised(shown: SampleContent) -> Match | str:
         """Returns the form if the cells of the only column are numbers from 0 to 1 and there are two classes."""
         values = shown.distinct()
         found = [number(value) for value in values]
@@ -48,7 +48,7 @@ class Probability(Form):
             return ""  # a label that is a number, and nothing says which class it means
         of, why = (shown.positive, "") if shown.positive else positive_class(shown.names[0], shown.classes)
         is_zero_point = all(value in (0, 1) for value in found)
-        return Found(Probability(of, why), not are_whole and not is_zero_point, is_likelier)
+        return Match(Probability(of, why), not are_whole and not is_zero_point, is_likelier)
 
     def cells(self, shares: np.ndarray, answers: np.ndarray, classes: Sequence[str]) -> list[Cells]:
         """Returns the probability of the class for each image."""

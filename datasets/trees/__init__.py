@@ -19,7 +19,7 @@ from typing import overload
 
 from sweep.datasets.listing_rules.rules import Rules
 from sweep.datasets.problems import printable
-from sweep.datasets.trees.regions import Held, Region
+from sweep.datasets.trees.regions import OpenFiles, Region
 
 NAMES = ("zips", "tars", "gzips", "idx", "npz", "parquet", "pixel_columns", "hdf5", "mat")
 
@@ -107,9 +107,9 @@ class Rows:
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     several: tuple[str, ...] = ()
 
-    def under(self, container: str) -> "Rows":
+    def inside(self, container: str) -> "Rows":
         """Returns the table with the name of its container in the tree."""
-        images = {column: names.under(container) for column, names in self.images.items()}
+        images = {column: names.inside(container) for column, names in self.images.items()}
         return replace(self, name=container, images=images)
 
 
@@ -132,10 +132,10 @@ class NamedArray:
     values: Callable[[], Sequence[str]] | None = None
     why_not: str = ""
 
-    def under(self, container: str) -> "NamedArray":
+    def inside(self, container: str) -> "NamedArray":
         """Returns the array with the name of its container in the tree."""
         name = f"{container}/{self.name}" if self.name else container
-        return replace(self, name=name, images=self.images and self.images.under(container))
+        return replace(self, name=name, images=self.images and self.images.inside(container))
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ class RowNames(Sequence[str]):
         digits = f"{row % self.length:0{len(str(self.length - 1))}d}"
         return f"{self.folder}/{digits}" if self.folder else digits
 
-    def under(self, container: str) -> "RowNames":
+    def inside(self, container: str) -> "RowNames":
         """Returns the names with the name of their container before them."""
         return replace(self, folder=f"{container}/{self.folder}" if self.folder else container)
 
@@ -191,7 +191,7 @@ class Opening:
     rules: Rules
     identity: str
     keeps: bool
-    held: Held
+    held: OpenFiles
     announce: Callable[[str], None]
 
 

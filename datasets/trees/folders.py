@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sweep.datasets.problems import DataError, Problem, printable
 from sweep.datasets.trees import LEAVES_FOLDER, NO_FILE, TO_A_FOLDER, TO_NOTHING, Store
-from sweep.datasets.trees.regions import FileRegion, Held, Region
+from sweep.datasets.trees.regions import FileRegion, OpenFiles, Region
 
 
 class Folder(Store):
@@ -17,7 +17,7 @@ class Folder(Store):
         entry, ns.
     """
 
-    def __init__(self, path: str | os.PathLike[str], place: str, held: Held) -> None:
+    def __init__(self, path: str | os.PathLike[str], place: str, held: OpenFiles) -> None:
         super().__init__()
         self.files: dict[str, int] = {}
         self.stamps: dict[str, tuple[int, ...]] = {}

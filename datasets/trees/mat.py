@@ -12,7 +12,7 @@ import numpy as np
 from sweep.datasets.problems import DataError, Problem
 from sweep.datasets.trees import Kind, Opening, Store
 from sweep.datasets.trees.npy import ArrayStore, RawArray, image_axes
-from sweep.datasets.trees.regions import Memory, RegionFile
+from sweep.datasets.trees.regions import MemoryRegion, RegionFile
 from sweep.datasets.trees.unpacked import CHUNK, unpack
 
 BEGINS = b"MATLAB 5.0 MAT-f"
@@ -36,7 +36,7 @@ def _open(opening: Opening) -> Store | None:
         size = int(np.prod(shape, dtype=np.float64)) * NUMBERS[kind]
         if len(shape) == 2 and 1 in shape:
             if size <= MOST_BYTES:
-                found[name] = _whole(_read(opening, name).ravel())
+                found[name] = _in_memory(_read(opening, name).ravel())
         elif image_axes(_rows_first(shape, count)):
             if size > MOST_BYTES:
                 got, way_out = f"{size:,} bytes in {name}", "save it by numpy.savez in parts, or as images in folders"
@@ -78,9 +78,9 @@ def _read(opening: Opening, name: str) -> np.ndarray:
     return array
 
 
-def _whole(values: np.ndarray) -> RawArray:
+def _in_memory(values: np.ndarray) -> RawArray:
     """Returns values that are kept in memory as an array."""
-    return RawArray(Memory(values.tobytes()), 0, values.shape, values.dtype)
+    return RawArray(MemoryRegion(values.tobytes()), 0, values.shape, values.dtype)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ LABELS = ("label", "labels", "class", "class_name", "target", "y", "emotion", "d
 
 
 @dataclass(frozen=True)
-class Layout:
+class ColumnLayout:
     """The columns of a CSV that hold the pixels.
 
     Attributes:
@@ -55,7 +55,7 @@ class Layout:
         return [*self.header[: self.start], *self.header[self.stop :]]
 
 
-def find_layout(head: bytes) -> Layout | None:
+def find_layout(head: bytes) -> ColumnLayout | None:
     """Returns the layout of a CSV with pixels, by its first bytes; None if it holds none."""
     try:
         text = head.decode("utf-8-sig")
@@ -79,11 +79,11 @@ def find_layout(head: bytes) -> Layout | None:
     for column in range(len(first)):
         shape = square_shape(len(rows[0][column].split(" ")))
         if shape and all(_are_pixels(row[column].split(" ")) for row in rows):
-            return Layout(header, is_named, separator, column, column + 1, True, shape)
+            return ColumnLayout(header, is_named, separator, column, column + 1, True, shape)
     for start, stop in _runs(header, is_named):
         shape = square_shape(stop - start)
         if shape and all(_are_pixels(row[start:stop]) for row in rows):
-            return Layout(header, is_named, separator, start, stop, False, shape)
+            return ColumnLayout(header, is_named, separator, start, stop, False, shape)
     return None
 
 
@@ -133,7 +133,7 @@ class PixelColumns(Store):
 
     has_rows = True
 
-    def __init__(self, opening: Opening, layout: Layout) -> None:
+    def __init__(self, opening: Opening, layout: ColumnLayout) -> None:
         super().__init__()
         self._region, self._layout = opening.region, layout
         others: list[list[str]] = [[] for _ in layout.others]
@@ -203,7 +203,7 @@ def _lines(region: Region) -> Iterator[tuple[int, bytes]]:
         yield start, rest.removesuffix(b"\r")
 
 
-def _fields(line: bytes, layout: Layout) -> list[str]:
+def _fields(line: bytes, layout: ColumnLayout) -> list[str]:
     """Returns the fields of a line."""
     text = line.decode("utf-8-sig")
     if '"' in text:
@@ -211,7 +211,7 @@ def _fields(line: bytes, layout: Layout) -> list[str]:
     return text.split(layout.separator)
 
 
-def _others(line: bytes, layout: Layout) -> list[str] | None:
+def _others(line: bytes, layout: ColumnLayout) -> list[str] | None:
     """Returns the fields of a row that are not pixels; None if it has the wrong number of fields."""
     if b'"' not in line:
         if line.count(layout.separator.encode()) != len(layout.header) - 1:

@@ -25,7 +25,7 @@ class Region(Protocol):
         """Returns `count` bytes from `start` on; fewer if the region ends before."""
 
 
-class Held:
+class OpenFiles:
     """Everything that a tree holds until it is closed: open files, content in memory, and recently read parts."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class FileRegion:
     """
 
     def __init__(
-        self, open_file: Callable[[], int], stamp: tuple[int, ...], held: Held, stays_open: bool = False
+        self, open_file: Callable[[], int], stamp: tuple[int, ...], held: OpenFiles, stays_open: bool = False
     ) -> None:
         self.size = stamp[2]
         self._open_file, self._stamp = open_file, stamp
@@ -111,7 +111,7 @@ def _read_at(descriptor: int, start: int, count: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-class Part:
+class RegionPart:
     """A part of another region."""
 
     def __init__(self, whole: Region, start: int, size: int) -> None:
@@ -123,7 +123,7 @@ class Part:
         return self._whole.read(self._start + start, max(0, min(count, self.size - start)))
 
 
-class Memory:
+class MemoryRegion:
     """Bytes in memory, as a region."""
 
     def __init__(self, data: bytes) -> None:

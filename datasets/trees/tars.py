@@ -5,7 +5,7 @@ import tarfile
 from sweep.datasets.problems import DataError, Findings, shown
 from sweep.datasets.trees import IN_ZIP, NO_FILE, OTHER_PACKING, Kind, Opening, Store
 from sweep.datasets.trees.names import leads_out, parents_of, parts_of
-from sweep.datasets.trees.regions import Part, Region, RegionFile
+from sweep.datasets.trees.regions import Region, RegionFile, RegionPart
 from sweep.datasets.trees.streams import stream_of
 from sweep.datasets.trees.unpacked import unpack
 from sweep.storage.text import counted
@@ -66,7 +66,7 @@ class Tar(Store):
 
     def region(self, name: str) -> Region:
         """Returns a file as a part of the .tar."""
-        return Part(self._region, *self._places[name])
+        return RegionPart(self._region, *self._places[name])
 
 
 def _open(opening: Opening) -> Store:

@@ -19,7 +19,7 @@ from pathlib import Path
 from sweep.datasets.problems import DataError, Problem
 from sweep.datasets.trees import Opening
 from sweep.datasets.trees.folders import stamp
-from sweep.datasets.trees.regions import FileRegion, Memory, Region
+from sweep.datasets.trees.regions import FileRegion, MemoryRegion, Region
 from sweep.storage.text import counted
 
 CHUNK = 1 << 20
@@ -64,7 +64,7 @@ def unpack(chunks: Chunks, packed: int, part: str, opening: Opening) -> Region:
         if len(beginning) > min(SMALL, opening.held.memory_left):
             return _on_disk(chain([beginning], stream), packed, place, path, opening)
     opening.held.memory_left -= len(beginning)
-    return Memory(beginning)
+    return MemoryRegion(beginning)
 
 
 def _limited(stream: Iterator[bytes], packed: int, place: str) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from sweep.datasets.problems import DataError, Findings, Problem, shown
 from sweep.datasets.trees import IN_ZIP, OTHER_PACKING, Kind, Opening, Store
 from sweep.datasets.trees.names import leads_out, parents_of, parts_of
-from sweep.datasets.trees.regions import Part, Region, RegionFile
+from sweep.datasets.trees.regions import Region, RegionFile, RegionPart
 from sweep.datasets.trees.unpacked import CHUNK, unpack
 from sweep.storage.text import counted
 
@@ -91,7 +91,7 @@ class Zip(Store):
             signature, *lengths = LOCAL_HEADER.unpack(header)
             if signature == b"PK\x03\x04":
                 start = member.header_offset + LOCAL_HEADER.size + sum(lengths)
-                return Part(self._opening.region, start, member.file_size)
+                return RegionPart(self._opening.region, start, member.file_size)
         return unpack(self._chunks(name), member.compress_size, name, self._opening)
 
     def _chunks(self, name: str) -> Callable[[], Iterator[bytes]]:

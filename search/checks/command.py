@@ -33,7 +33,7 @@ def check(folder: Path, must_repair: bool) -> int:
         is_lock = stat.S_ISREG(lock.lstat().st_mode) if os.path.lexists(lock) else True
         if not must_repair or not is_lock or not paths.is_sweep(folder):
             return _print(folder, _inspected(folder))
-        with _held(folder):  # the rest is imported under the lock, so that a held sweep is refused at once
+        with _hold(folder):  # the rest is imported under the lock, so that a held sweep is refused at once
             return _print(folder, _repaired(folder))
     except HeldError as error:
         print(f"{error}; stop it first: --repair writes what it writes", file=sys.stderr)
@@ -71,7 +71,7 @@ def _is_held(folder: Path) -> bool:
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
+def _hold(folder: Path) -> Iterator[None]:
     """Holds the sweep as a driver does; it imports nothing heavy before that, so that it is refused at once.
 
     If the sweep is in a bucket, its folder is only a copy, so its lock in the database is held as well.

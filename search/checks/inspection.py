@@ -180,7 +180,7 @@ def _check_weights(inspection: Inspection, trials: Trials) -> int:
     sign = named(trials.file.settings.metric).sign
     usable = [each for each in trials.mendings if each.is_usable and each.trial.state == TrialState.COMPLETE]
     of_kind = ensembles(trials.file.defaults.ensemble).of_kind
-    kept = with_weights([Ranked.of(each.trial, each.trial.value or 0.0, sign) for each in usable], of_kind)
+    kept = with_weights([Ranked.from_trial(each.trial, each.trial.value or 0.0, sign) for each in usable], of_kind)
     by_number = {each.trial.number: each for each in usable}
     ranked = [by_number[each.number] for each in kept]
     whole, of_the_best = 0, inspection.folder / paths.BEST / paths.BEST_WEIGHTS

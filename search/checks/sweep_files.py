@@ -19,7 +19,7 @@ from sweep.analysis.record import Record
 from sweep.analysis.report.contents import plain
 from sweep.analysis.trial_record import TrialRecord
 from sweep.datasets.fingerprint import judging, parsed_folds, parsed_table
-from sweep.datasets.submission.kept import is_kept, read_kept
+from sweep.datasets.submission.stored import is_kept, read_kept
 from sweep.search.checks.backup import Backup, move_away
 from sweep.search.checks.findings import Inspection, hold
 from sweep.search.runtime.settings import read_sweep
@@ -153,12 +153,12 @@ def check_results(inspection: Inspection, record: Record, test_ids: tuple[str, .
     nets = record.settings.folds or 1
     most = sum(nets * trial.config.get("epochs", 0) for trial in record.trials)  # no table has more rows
 
-    def same(table: pd.DataFrame, columns: list[str]) -> Callable[[Path], None]:
+    def compares(table: pd.DataFrame, columns: list[str]) -> Callable[[Path], None]:
         expected = _rows(table, columns, ended)
         return lambda path: _check_same(_rows(_read_results(path, most), columns, ended), expected)
 
-    checks = dict.fromkeys((paths.TRIALS_CSV, paths.TRIALS_PARQUET), same(trials, OF_TRIALS))
-    checks[paths.EPOCHS_PARQUET] = same(epochs, OF_EPOCHS) if len(epochs) else check_regular
+    checks = dict.fromkeys((paths.TRIALS_CSV, paths.TRIALS_PARQUET), compares(trials, OF_TRIALS))
+    checks[paths.EPOCHS_PARQUET] = compares(epochs, OF_EPOCHS) if len(epochs) else check_regular
     if kind == SEARCH:
         checks |= {paths.REPORT_PAGE: check_regular, paths.REPORT_TEXT: check_regular}
     if kind == SEARCH and best is not None:

@@ -63,14 +63,14 @@ class Admission:
         if new and self.found is None:
             self.asked, self.found = new, Future()
             # A daemon, for which the end of the driver does not wait: a node that does not answer has a minute for it.
-            threading.Thread(target=self._look, args=(new, self.found), daemon=True).start()
+            threading.Thread(target=self._check, args=(new, self.found), daemon=True).start()
         return [node for node in there if node.id in self.admitted]
 
-    def told(self) -> list[str]:
+    def take_news(self) -> list[str]:
         """Returns the news, each line only once."""
         return [self.news.popleft() for _ in range(len(self.news))]
 
-    def _look(self, new: "list[Node]", found: "Future[Mapping[str, list[str]]]") -> None:
+    def _check(self, new: "list[Node]", found: "Future[Mapping[str, list[str]]]") -> None:
         try:
             found.set_result(self.check(new, self.sweep))
         except Exception as error:

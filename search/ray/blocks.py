@@ -8,7 +8,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sweep.datasets.far_files import block_of
 from sweep.datasets.pixels.stored import StoredPixels
-from sweep.trainable.weights import Weights, kept
+from sweep.trainable.weights import Weights, cache
 
 if TYPE_CHECKING:
     from sweep.datasets.pixels.dataset import Dataset
@@ -40,6 +40,6 @@ def blocks_of(data: "Dataset", table: dict[str, Weights]) -> Any:
     pixels = images.path if isinstance(images, StoredPixels) else None
     if pixels is None and not table:
         return None
-    files = {net: kept.path_of(net, each.sha256) for net, each in table.items()}
+    files = {net: cache.path_of(net, each.sha256) for net, each in table.items()}
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     return ray.remote(num_cpus=0)(Blocks).options(scheduling_strategy=here, max_concurrency=4).remote(pixels, files)

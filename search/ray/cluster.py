@@ -70,7 +70,7 @@ class Workers:
     most: int | None = None
 
     @property
-    def wanted(self) -> dict[str, float]:
+    def ray_resources(self) -> dict[str, float]:
         """Returns what each trial gets, by Ray's names for resources."""
         asked = {"CPU": self.cpus, "GPU": self.gpus, "memory": float(self.memory_bytes), **self.custom}
         return {name: amount for name, amount in asked.items() if amount}
@@ -78,7 +78,7 @@ class Workers:
     @property
     def resources(self) -> dict[str, float]:
         """Returns what each trial gets, by Tune's names for resources."""
-        return {{"CPU": "cpu", "GPU": "gpu"}.get(name, name): amount for name, amount in self.wanted.items()}
+        return {{"CPU": "cpu", "GPU": "gpu"}.get(name, name): amount for name, amount in self.ray_resources.items()}
 
     def __str__(self) -> str:
         each = f"{self.gpus:g} GPU and {self.cpus:g} CPU" if self.gpus else f"{self.cpus:g} CPU"
@@ -165,7 +165,7 @@ class Room:
 
     def _fits(self) -> int:
         assert self.admission is not None
-        there, wanted = nodes(), self.workers.wanted
+        there, wanted = nodes(), self.workers.ray_resources
         admitted, coming = self.admission.admits(there), may_come()
         fits = sum(node.fits(wanted) for node in _at_most(admitted, coming))
         if coming:  # `coming` includes those that came and were refused
@@ -189,12 +189,12 @@ def plan_workers(there: Sequence[Node], coming: Sequence[Node], start: Start) ->
         gpus = 1.0 if any(node.resources.get("GPU", 0) >= 1 for node in nodes) else 0.0
     cpus = start.cpus_per_trial or _share_of_cpus(nodes, gpus)
     workers = Workers(cpus, gpus, start.memory_per_trial or 0, 0, start.resources_per_trial, start.concurrency)
-    fits = sum(node.fits(workers.wanted) for node in nodes)
+    fits = sum(node.fits(workers.ray_resources) for node in nodes)
     if not fits:
         found = "; ".join(_counted(there))
         more = f"; there may come {'; '.join(_counted(coming))}" if coming else ""
         raise ConfigError(
-            f"no trial could ever start: asked for {_amounts(workers.wanted)} a trial on one node; "
+            f"no trial could ever start: asked for {_amounts(workers.ray_resources)} a trial on one node; "
             f"{found or 'no node'}{more}; ask for less, or add nodes"
         )
     return replace(workers, concurrency=min(start.concurrency or fits, fits))
@@ -211,7 +211,7 @@ def worker_bytes(there: Sequence[Node], workers: Workers, of_machine: int | None
         return workers.memory_bytes
     shares = []
     for node in there:
-        if trials := min(node.fits(workers.wanted), workers.concurrency):
+        if trials := min(node.fits(workers.ray_resources), workers.concurrency):
             shares.append((node.resources.get("memory", 0) if of_machine is None else of_machine) / trials)
     return int(max(0, min(shares, default=0)))
 

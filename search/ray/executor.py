@@ -214,8 +214,8 @@ class BridgeCallback(_Bridged, tune.Callback):
             raise Abort from error
         self.bridge.tick()
         self.bridge.concurrency = self.room()
-        for news in self.admission.told() if self.admission else ():
-            self.bridge.watcher.said(news)
+        for news in self.admission.take_news() if self.admission else ():
+            self.bridge.watcher.announced(news)
         live = (trial.status for trial in reversed(trials) if trial.status in (RUNNING, PENDING))
         statuses = set(islice(live, len(self.bridge.running)))  # not every trial that there ever was
         self._watch_places(statuses)
@@ -229,7 +229,7 @@ class BridgeCallback(_Bridged, tune.Callback):
             self.waiting_since = time.monotonic()
         elif time.monotonic() - self.waiting_since > SAID_AFTER_SECONDS:
             self.bridge.is_stuck = True
-            self.bridge.watcher.said(
+            self.bridge.watcher.announced(
                 "No worker has started yet; this machine is busy, or log.txt says why."
                 if self.is_local
                 else "No trial has a place to run; they wait for a node of the cluster to come."
@@ -307,5 +307,5 @@ def execute(
 
 def _names_of_nodes() -> dict[str, str]:
     """Returns the name of each node that there is or was, by Ray's id."""
-    there = ray_2_60.asked(ray.nodes, [])
+    there = ray_2_60.ask_head(ray.nodes, [])
     return {node["NodeID"]: node_name(node["NodeManagerAddress"], node["NodeID"]) for node in there}

@@ -26,7 +26,7 @@ class Verdicts:
         """Takes verdicts by the ids of nodes: why the node gets no trial, or an empty text."""
         self.found.update(found)
 
-    def of(self, node: str) -> str | None:
+    def verdict(self, node: str) -> str | None:
         """Returns why a node gets no trial; empty if it gets trials, None if that is not known yet."""
         return self.found.get(node)
 
@@ -68,6 +68,6 @@ class Gate:
 
     def _verdict(self, node: str) -> str | None:
         with suppress(ValueError):  # no such actor yet
-            verdict: Any = ray.get(ray.get_actor(self.name).of.remote(node))
+            verdict: Any = ray.get(ray.get_actor(self.name).verdict.remote(node))
             return str(verdict) if verdict is not None else None
         return None

@@ -34,7 +34,7 @@ class Machine:
     storage: str
 
 
-def look(place: str, name: str, counts_gpus: bool) -> Machine:
+def inspect_machine(place: str, name: str, counts_gpus: bool) -> Machine:
     """Returns what this machine has, and writes a file to show the driver that it can write the sweep's folder.
 
     Args:

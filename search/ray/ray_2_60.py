@@ -154,8 +154,8 @@ def drained_nodes() -> set[str]:
     from ray.core.generated.common_pb2 import NodeDeathInfo  # type: ignore[attr-defined]  # generated
 
     reasons = (NodeDeathInfo.AUTOSCALER_DRAIN_PREEMPTED, NodeDeathInfo.AUTOSCALER_DRAIN_IDLE)
-    gone = (node for node in asked(ray.nodes, []) if not node["Alive"] and node["DeathReason"] in reasons)
-    return {*asked(state.get_draining_nodes, {}), *(node["NodeID"] for node in gone)}
+    gone = (node for node in ask_head(ray.nodes, []) if not node["Alive"] and node["DeathReason"] in reasons)
+    return {*ask_head(state.get_draining_nodes, {}), *(node["NodeID"] for node in gone)}
 
 
 def node_of(trial: Any) -> str:
@@ -165,11 +165,11 @@ def node_of(trial: Any) -> str:
     from ray._private.state import state
 
     worker = trial.temporary_state.ray_actor
-    table = asked(lambda: state.actor_table(worker._actor_id.hex()), {})
+    table = ask_head(lambda: state.actor_table(worker._actor_id.hex()), {})
     return str(table.get("Address", {}).get("NodeID", ""))
 
 
-def asked(question: Callable[[], Any], otherwise: Any) -> Any:
+def ask_head(question: Callable[[], Any], otherwise: Any) -> Any:
     """Returns the answer of the cluster's head, or `otherwise` if there is none; the vigil finds out if it is gone."""
     try:
         return question()

@@ -54,10 +54,10 @@ def check_here(sweep: Path) -> None:
     Raises:
       ConfigError: with what this machine lacks, a line each.
     """
-    from sweep.search.ray.node import look
+    from sweep.search.ray.node import inspect_machine
 
     with _visited(sweep) as folder:
-        machine = look(f"{folder}", "here", counts_gpus=False)
+        machine = inspect_machine(f"{folder}", "here", counts_gpus=False)
     _refuse(problems(DRIVER, machine, machine, gpus=0, sweep=sweep))
 
 
@@ -89,15 +89,17 @@ def found_on(
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     from sweep.search.ray.cluster import nodes
-    from sweep.search.ray.node import look
+    from sweep.search.ray.node import inspect_machine
 
     found: dict[str, list[str]] = {}
     with _visited(sweep) as folder:
-        here = look(f"{folder}", "here", counts_gpus=False)
+        here = inspect_machine(f"{folder}", "here", counts_gpus=False)
         asked = {}
         for node in there:
             on_it = NodeAffinitySchedulingStrategy(node.id, soft=False)
-            task = ray.remote(look_there or look).options(num_cpus=0, max_retries=0, scheduling_strategy=on_it)
+            task = ray.remote(look_there or inspect_machine).options(
+                num_cpus=0, max_retries=0, scheduling_strategy=on_it
+            )
             asked[task.remote(f"{folder}", node.id, node.resources.get("GPU", 0) > 0)] = node
         for _ in looks(ANSWER_SECONDS, LOOK_SECONDS):
             ready, missing = ray.wait(list(asked), num_returns=len(asked), timeout=LOOK_SECONDS)

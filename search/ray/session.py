@@ -57,7 +57,7 @@ class RaySession(Session):
         counts = f"{len(data.train.ids):,} train and {counted(len(data.valid.ids), 'validation image')}"
         if data.folds is not None:
             counts = f"{counted(len(data.folds), 'image')} in {len(set(data.folds.tolist()))} folds"
-        bridge.watcher.said(f"{self.room.workers}; {counts}; sweep {self.folder}")
+        bridge.watcher.announced(f"{self.room.workers}; {counts}; sweep {self.folder}")
         with stopping_on_signals(bridge) as signals, bridge.watcher.open():
             # The modules that write the results take a second or two to import, which is done on a CPU without a trial.
             on_idle = partial(self.beside.submit, import_module, "sweep.analysis.outputs.results")
@@ -75,7 +75,7 @@ class RaySession(Session):
                     admission=self.room.admission,
                 )
             except RayFailedError as error:  # the results are written all the same
-                bridge.watcher.said(str(error))
+                bridge.watcher.announced(str(error))
                 bridge.stop(Stop.RAY_ENDED)
             finally:
                 vigil.over.set()  # nobody waits for Ray from here on, and the results may take any time

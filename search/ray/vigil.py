@@ -83,7 +83,7 @@ class Vigil:
         Raises:
           RayFailedError: Ray has ended.
         """
-        while self._look():
+        while self._check():
             self.failed.wait(LOOK_SECONDS)
         self.check()
 
@@ -97,7 +97,7 @@ class Vigil:
         silence = 0.0
         while not self.over.wait(LOOK_SECONDS) and not self.failure:
             began = time.monotonic()
-            fault = self._look()
+            fault = self._check()
             # A look and the query of the head's address have a time limit each, so anything longer was a pause.
             took = LOOK_SECONDS + min(2 * ANSWER_SECONDS, time.monotonic() - began)
             silence = silence + took if fault else 0.0
@@ -115,7 +115,7 @@ class Vigil:
             raylet, self.raylet = self.raylet, None
             os.close(raylet)
 
-    def _look(self) -> str:
+    def _check(self) -> str:
         """Looks once, and sets `failure` if something has gone for good.
 
         Returns:
@@ -137,7 +137,7 @@ class Vigil:
 
     def _gone_here(self) -> str:
         for name, process in self.node.dead_processes():
-            return f"its {name} (process {process.pid}) {_how(process.returncode)}"
+            return f"its {name} (process {process.pid}) {_ending(process.returncode)}"
         for path in (self.node.raylet_socket_name, self.node.plasma_store_socket_name):
             if not Path(path).exists():
                 return f"{path}, by which workers find it, is gone"
@@ -163,7 +163,7 @@ class Vigil:
             self.servers = resolved(self.head, ANSWER_SECONDS)
 
 
-def _how(code: int) -> str:
+def _ending(code: int) -> str:
     """Returns how a process ended, by its exit code as `subprocess` has it."""
     if code >= 0:
         return f"ended with exit code {code}"

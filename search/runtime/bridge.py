@@ -202,7 +202,7 @@ class Bridge:
             return
         self.ledger.set(number, "note", note)
         if note and note not in self.notes:
-            self.watcher.said(f"trial {number}: {note}")
+            self.watcher.announced(f"trial {number}: {note}")
             self.notes.add(note)
 
     def _check_folder(self) -> None:
@@ -242,13 +242,13 @@ class Bridge:
             attempts = "its only attempt ended with its" if losses == 1 else f"{losses} attempts ended with their"
             self._fail(number, Failure(reason, f"{attempts} worker: {message}", stacks))
         else:
-            self.watcher.said(f"trial {number}: {reason} in attempt {attempt}, goes on from its newest checkpoint")
+            self.watcher.announced(f"trial {number}: {reason} in attempt {attempt}, goes on from its newest checkpoint")
             self._wait(number)
 
     def moved(self, number: int, attempt: int, why: str) -> None:
         """The trial cannot stay on its node, which is none of its `attempts`: it waits for its next one."""
         if self.running.get(number) == attempt:
-            self.watcher.said(f"trial {number}: {why}, goes on elsewhere from its newest checkpoint")
+            self.watcher.announced(f"trial {number}: {why}, goes on elsewhere from its newest checkpoint")
             self._wait(number)
 
     def out_of_memory(self, number: int, attempt: int, message: str) -> None:
@@ -260,7 +260,7 @@ class Bridge:
             self._fail(number, Failure(Reason.OUT_OF_MEMORY, f"alone on its node as well: {message}"))
             return
         self.ledger.set(number, "out_of_memory_in", attempt)
-        self.watcher.said(f"trial {number}: out of memory in attempt {attempt}, tried once more alone ({message})")
+        self.watcher.announced(f"trial {number}: out of memory in attempt {attempt}, tried once more alone ({message})")
         self._wait(number)
 
     def released(self, number: int, attempt: int) -> None:
@@ -284,7 +284,7 @@ class Bridge:
             self.stop(Stop.TIME_BUDGET)
         if self.stopping and not self.told_of_stopping:
             self.told_of_stopping = True
-            self.watcher.said(f"Stopping ({self.stopping_words}): running trials are saved first.")
+            self.watcher.announced(f"Stopping ({self.stopping_words}): running trials are saved first.")
 
     def _draw(self) -> int | None:
         """Returns the number of a new trial, or None if there are to be none; a draw without a config ends at once."""

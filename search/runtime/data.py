@@ -128,9 +128,9 @@ def keep_form(folder: Path, data: "Dataset", metric: str, is_other: bool = True)
       is_other: whether the form differs from the one that the sweep may have kept; if not, a kept one stays.
     """
     from sweep.analysis.outputs import handed_in
-    from sweep.datasets.submission import kept
+    from sweep.datasets.submission import stored
 
-    if is_other or not kept.is_kept(folder):
+    if is_other or not stored.is_kept(folder):
         handed_in.keep(folder, data, named(metric))
 
 

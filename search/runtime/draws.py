@@ -9,7 +9,7 @@ import numpy as np
 from optuna.samplers import BaseSampler
 
 from sweep.search.runtime.ledger import Ledger
-from sweep.search.runtime.memory import Limit
+from sweep.search.runtime.memory import MemoryLimit
 from sweep.search.runtime.pace import PaceLimit
 from sweep.search.runtime.queue import Queue, family_of_draw
 from sweep.search.runtime.turns import Turns
@@ -52,7 +52,7 @@ class Plan:
     sampler_version: int = NEWEST
     families: tuple[str, ...] = ()
     turns: Turns | None = None
-    limit: Limit | None = None
+    limit: MemoryLimit | None = None
     pace: PaceLimit | None = None
     attempts: int = 3
     max_failures: int = 10
@@ -206,7 +206,7 @@ class Draws:
             name = transform.partition("(")[0]
             if name not in self.told_of_slow:
                 self.told_of_slow.add(name)
-                self.watcher.said(
+                self.watcher.announced(
                     f"trial {number}: {name} has no batched form: its pipeline runs image by image, slowly"
                 )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from optuna.trial import TrialState
 
-from sweep.search.runtime.sweep_kinds import Sweep
+from sweep.search.runtime.sweep_kinds import RequestedSweep
 from sweep.storage.command_line import Exit
 from sweep.storage.states import Stop
 from sweep.storage.sweep_file import SweepFile
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from sweep.search.runtime.bridge import Bridge
 
 
-def finish(sweep: Sweep, file: SweepFile, bridge: "Bridge", data: "Dataset", signals: list[int], command: str) -> int:
+def finish(
+    sweep: RequestedSweep, file: SweepFile, bridge: "Bridge", data: "Dataset", signals: list[int], command: str
+) -> int:
     """Writes the results, also those of a sweep that was stopped early, and returns the exit code."""
     signal_name = signal.Signals(signals[0]).name if signals else ""
     file.starts[-1].stopped = signal_name or bridge.stopping_words or Stop.FINISHED

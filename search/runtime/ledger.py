@@ -15,7 +15,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sweep.search.pruners import Pruner
-from sweep.search.runtime.sampler_notes import SAW, Seen, stopped_at, take_again
+from sweep.search.runtime.sampler_notes import SAW, KnownStates, stopped_at, take_again
 from sweep.search.samplers.optuna_5_0 import forget_draw, forget_unused, has_notes, study_of
 from sweep.storage import files, paths
 from sweep.storage.journal import Journal, JournalError, repair_tail
@@ -98,7 +98,7 @@ class Ledger:
         for trial in durable:
             with self._as_a_driver_wrote(trial):
                 self._mirror_durable(trial)
-        self._seen = Seen()  # what a sampler that takes notes has seen
+        self._seen = KnownStates()  # what a sampler that takes notes has seen
 
     def take_notes_again(self, sampler_of: Callable[[int], optuna.samplers.BaseSampler]) -> None:
         """Lets the samplers take those notes again that they had taken before the last driver ended.
@@ -234,7 +234,7 @@ class Ledger:
         drawn, attributes = self.trial(number), dict(attributes)
         if has_notes(drawn):
             before = self.trials[:number]
-            attributes[SAW] = self._seen.look(self.shown[:number], before)
+            attributes[SAW] = self._seen.note_changes(self.shown[:number], before)
         template = create_trial(
             state=TrialState.FAIL if is_failed else TrialState.RUNNING,
             params=drawn.params,

@@ -27,7 +27,7 @@ GB = 1e9
 
 
 @dataclass(frozen=True)
-class Limit(Memory):
+class MemoryLimit(Memory):
     """The memory that a trial may take, and whether a config stays within it.
 
     Attributes:
@@ -43,10 +43,10 @@ class Limit(Memory):
     image_size: tuple[int, int]
 
     @staticmethod
-    def read(about: Memory | None, classes: int, image_size: Iterable[int]) -> "Limit | None":
+    def read(about: Memory | None, classes: int, image_size: Iterable[int]) -> "MemoryLimit | None":
         """Returns the limit that `sweep.json` stores; None for a sweep without one."""
         height, width = image_size
-        return Limit(about.worker, about.gpu, about.on_gpu, classes, (height, width)) if about else None
+        return MemoryLimit(about.worker, about.gpu, about.on_gpu, classes, (height, width)) if about else None
 
     @property
     def memory(self) -> Memory:
@@ -81,7 +81,7 @@ class Limit(Memory):
             "should trials run out of memory, let fewer run at a time with --concurrency."
         ]
 
-    def less_than(self, other: "Limit") -> str:
+    def less_than(self, other: "MemoryLimit") -> str:
         """Returns in words how this limit is lower than another one; empty if it is not."""
         for of, now, then in (("worker", self.worker, other.worker), ("GPU", self.gpu, other.gpu)):
             if 0 < now < then:
@@ -105,7 +105,7 @@ class Limit(Memory):
         """Returns whether a net of the space with these corners may come near the limit."""
         return any(self.share(config) > CLOSE for config in corners)
 
-    def without(self, corners: list[TrialConfig]) -> set[str]:
+    def too_large(self, corners: list[TrialConfig]) -> set[str]:
         """Returns the architectures of which no corner fits."""
         return {arch for arch, configs in _by_family(corners).items() if min(map(self.share, configs)) > 1}
 
@@ -118,7 +118,7 @@ class Limit(Memory):
         Raises:
           ConfigError: nothing of the space fits.
         """
-        families, without, notes = _by_family(corners), self.without(corners), []
+        families, without, notes = _by_family(corners), self.too_large(corners), []
         if without == families.keys():
             smallest = min(corners, key=self.share)
             raise ConfigError(
@@ -141,7 +141,7 @@ def _by_family(configs: list[TrialConfig]) -> dict[str, list[TrialConfig]]:
     }
 
 
-def why_too_large(space: Space, limit: Limit, params: Values) -> str:
+def why_too_large(space: Space, limit: MemoryLimit, params: Values) -> str:
     """Returns in words what a config needs and what there is; empty if it fits, or if parameters are missing."""
     return "" if space.missing(params) else limit.why_too_large(space.chosen(params))
 

@@ -55,7 +55,7 @@ class PaceLimit(Pace):
             return ""
         return f"about {seconds / 60:,.0f} minutes of a CPU, of the {self.seconds / 60:.0f} that a drawn trial may take"
 
-    def without(self, corners: list[TrialConfig]) -> dict[str, str]:
+    def too_slow(self, corners: list[TrialConfig]) -> dict[str, str]:
         """Returns the architectures of which no config stays within the time, each with the reason."""
         least: dict[str, TrialConfig] = {}
         for config in corners:
@@ -65,7 +65,7 @@ class PaceLimit(Pace):
 
     def leaves_something(self, corners: list[TrialConfig]) -> bool:
         """Returns whether anything in the space with these corners stays within the time."""
-        return any(config.arch not in self.without(corners) for config in corners)
+        return any(config.arch not in self.too_slow(corners) for config in corners)
 
     def notes(self, corners: list[TrialConfig]) -> list[str]:
         """Returns sentences that a person should read about the limit."""
@@ -80,4 +80,6 @@ class PaceLimit(Pace):
             f"There is no GPU: nets, sizes of images and epochs are drawn so that a trial on {self.images:,} images "
             f"takes at most about {self.seconds / 60:.0f} minutes; --enqueue runs longer ones."
         ]
-        return notes + [f"{arch} is not drawn: it needs at least {why}." for arch, why in self.without(corners).items()]
+        return notes + [
+            f"{arch} is not drawn: it needs at least {why}." for arch, why in self.too_slow(corners).items()
+        ]

@@ -23,7 +23,7 @@ from sweep.search.runtime import data as sweep_data
 from sweep.search.runtime.queue import Queue
 from sweep.search.runtime.queue import repeated as with_other_seeds
 from sweep.search.runtime.settings import read_sweep
-from sweep.search.runtime.sweep_kinds import Sweep
+from sweep.search.runtime.sweep_kinds import RequestedSweep
 from sweep.storage import paths
 from sweep.storage.errors import SweepError
 from sweep.storage.programs import spelled
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sweep.datasets.pixels.dataset import Dataset
 
 
-class Again(Sweep):
+class Again(RequestedSweep):
     """The base class of repeats and refits, which train the best configs of a search without pruning.
 
     They use seeds that the search did not use.
@@ -215,7 +215,7 @@ class Refit(Again):
         if not self.settings.folds or all(trial.state != State.COMPLETE for trial in record.trials):
             return
         from sweep.analysis.outputs import predict, predictor, results  # imported late: they import all of the report
-        from sweep.datasets.submission.kept import read_kept
+        from sweep.datasets.submission.stored import read_kept
 
         results.write_averaged(record, data)
         members = out_of_fold.all_seeds(record)

@@ -39,7 +39,7 @@ class Changes:
 
 
 @dataclass
-class Seen:
+class KnownStates:
     """The state of each trial when the sampler last took notes.
 
     Attributes:
@@ -48,7 +48,7 @@ class Seen:
 
     steps: dict[int, int] = field(default_factory=dict)
 
-    def look(self, shown: Sequence[FrozenTrial], trials: Sequence[FrozenTrial]) -> dict[str, Any]:
+    def note_changes(self, shown: Sequence[FrozenTrial], trials: Sequence[FrozenTrial]) -> dict[str, Any]:
         """Takes in the current trials and returns how they changed, to be stored as an attribute of the next trial.
 
         Args:
@@ -100,7 +100,7 @@ def stopped_at(trial: FrozenTrial, steps: int) -> FrozenTrial:
     return stopped
 
 
-def take_again(study: Study, trial: FrozenTrial, seen: Seen, sampler: BaseSampler) -> None:
+def take_again(study: Study, trial: FrozenTrial, seen: KnownStates, sampler: BaseSampler) -> None:
     """Lets the sampler take again the notes that it took when a trial was drawn.
 
     Args:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
-from sweep.search.runtime.memory import Limit, gpu_bytes
+from sweep.search.runtime.memory import MemoryLimit, gpu_bytes
 from sweep.storage import user_code
 from sweep.storage.programs import typed
 
@@ -51,7 +51,7 @@ class Start:
     sinks: tuple[str, ...] = ()
 
     @staticmethod
-    def of(command: str, flags: Mapping[str, Any]) -> "Start":
+    def from_flags(command: str, flags: Mapping[str, Any]) -> "Start":
         """Returns the start that the flags of a command ask for, those of `search.options.runs_trials`."""
         names = [field.name for field in fields(Start) if field.name != "command"]
         own = [user_code.name(sink, "--sink") if user_code.is_reference(sink) else sink for sink in flags["sinks"]]
@@ -84,7 +84,7 @@ class Session(ABC):
     def execute(self, bridge: "Bridge", data: "Dataset") -> list[int]:
         """Runs what a bridge orders until it ends or a signal stops it; returns the numbers of the signals."""
 
-    def limit(self, data: "Dataset") -> Limit | None:
+    def limit(self, data: "Dataset") -> MemoryLimit | None:
         """Returns the memory that a trial on this data may take; None if it is not known."""
         if not self.worker:
             return None
@@ -92,7 +92,7 @@ class Session(ABC):
         arrays = [split.images.nbytes for split in data.splits.values() if isinstance(split.images, np.ndarray)]
         worker = self.worker - (sum(arrays) // self.sharing if self.sharing else 0)
         gpu = gpu_bytes(self.gpus) if self.gpus and self.is_local else 0
-        return Limit(max(1, worker), gpu, bool(self.gpus), len(data.classes), data.image_size)
+        return MemoryLimit(max(1, worker), gpu, bool(self.gpus), len(data.classes), data.image_size)
 
 
 # Opens a session for a sweep's folder; gets the start, the screen, and a thread for work beside the main one.

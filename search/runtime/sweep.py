@@ -18,7 +18,7 @@ from sweep.search.runtime import data as sweep_data
 from sweep.search.runtime.ending import finish
 from sweep.search.runtime.ledger import Ledger
 from sweep.search.runtime.memory import (
-    Limit,
+    MemoryLimit,
     check_nets,
     why_too_large,
 )
@@ -27,7 +27,7 @@ from sweep.search.runtime.process import screen
 from sweep.search.runtime.queue import Queue, shown_name
 from sweep.search.runtime.settings import check_moved, read_sweep
 from sweep.search.runtime.start import Open, Session, Start
-from sweep.search.runtime.sweep_kinds import Sweep
+from sweep.search.runtime.sweep_kinds import RequestedSweep
 from sweep.search.sinks import Begun, opened
 from sweep.search.spaces.proposal import has_gpu_here
 from sweep.storage import paths, user_code
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 ENDING_SECONDS = 30.0  # how long the end of Ray's session is waited for
 
 
-def run(sweep: Sweep, start: Start, open_session: Open | None = None) -> int:
+def run(sweep: RequestedSweep, start: Start, open_session: Open | None = None) -> int:
     """Begins the sweep in its folder, which must be locked, or continues it; returns the exit code.
 
     Args:
@@ -84,7 +84,7 @@ def _beside() -> Iterator[Executor]:
         executor.shutdown(wait=False)
 
 
-def _check_bucket(sweep: Sweep) -> None:
+def _check_bucket(sweep: RequestedSweep) -> None:
     """Checks that a sweep in a bucket can be stored there.
 
     Raises:
@@ -100,7 +100,7 @@ def _check_bucket(sweep: Sweep) -> None:
         raise ConfigError(f"{place}: demo images are generated into a folder; give --data, or a folder as --sweep")
 
 
-def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_session: Open) -> int:
+def _begin(sweep: RequestedSweep, start: Start, out: TextIO, beside: Executor, open_session: Open) -> int:
     """Begins a new sweep; everything is checked before anything is written."""
     folder = sweep.folder
     check_address(start.address)  # before the images are read, which may take minutes
@@ -165,7 +165,7 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
     return finish(sweep, file, bridge, data, signals, start.command)
 
 
-def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_session: Open) -> int:
+def _resume(sweep: RequestedSweep, start: Start, out: TextIO, beside: Executor, open_session: Open) -> int:
     """Continues a sweep; a finished one is only reported, after the command is known to name the same sweep."""
     folder, settings = sweep.folder, sweep.settings
     file = read_sweep(folder)
@@ -191,10 +191,10 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sess
         file.results_of = NO_RESULTS
     for note in sweep.extend(file.queue, len(ledger.trials)):
         print(note)
-    if limit := Limit.read(file.memory, len(file.classes), file.image_size):
+    if limit := MemoryLimit.read(file.memory, len(file.classes), file.image_size):
         sweep.check_memory(limit)
     states = [trial.state for trial in ledger.trials if trial.state.is_finished()]
-    wanted = settings.wanted(len(ledger.trials), ledger.epochs)
+    wanted = settings.trials_wanted(len(ledger.trials), ledger.epochs)
     if len(states) >= wanted and file.results_of == len(states):
         file.write(folder)
         every = (
@@ -225,7 +225,7 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sess
         with open_session(folder, start, out, beside) as session:
             then = bridge.plan.limit
             if then and (now := session.limit(data)) and (less := now.less_than(then)):
-                bridge.watcher.said(
+                bridge.watcher.announced(
                     f"{less}. What is drawn stays as it was begun, so a trial may run out of memory here."
                 )
             signals = session.execute(bridge, data)
@@ -237,7 +237,7 @@ def _form_of(settings: Settings) -> tuple[str | None, str | None]:
     return settings.data_options.submission, settings.data_options.positive_class
 
 
-def _load_same(sweep: Sweep, file: SweepFile) -> "Dataset":
+def _load_same(sweep: RequestedSweep, file: SweepFile) -> "Dataset":
     """Returns the data on which the sweep was started.
 
     Raises:
@@ -248,17 +248,17 @@ def _load_same(sweep: Sweep, file: SweepFile) -> "Dataset":
     return load_same(sweep.folder, sweep.settings.data, file.settings.data, file.fingerprint, sweep.load)
 
 
-def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: TextIO) -> "Bridge":
+def _opened(sweep: RequestedSweep, file: SweepFile, ledger: Ledger, start: Start, out: TextIO) -> "Bridge":
     """Returns the bridge after it has taken in what workers wrote before this start."""
     from sweep.analysis.estimates.ensembles import ensembles
     from sweep.search.runtime.bridge import Bridge
     from sweep.search.runtime.draws import Plan
 
     settings = file.settings
-    limit = Limit.read(file.memory, len(file.classes), file.image_size)
+    limit = MemoryLimit.read(file.memory, len(file.classes), file.image_size)
     height, width = file.image_size
     pace = PaceLimit(**vars(file.pace), classes=len(file.classes), image_size=(height, width)) if file.pace else None
-    without = {*(limit.without(sweep.corners()) if limit else ()), *(pace.without(sweep.corners()) if pace else ())}
+    without = {*(limit.too_large(sweep.corners()) if limit else ()), *(pace.too_slow(sweep.corners()) if pace else ())}
     families = tuple(family for family in sweep.families if family not in without)
     plan = Plan(
         trials=settings.trials,
@@ -296,10 +296,10 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
     )
     watcher = opened(start.sinks, begun)
     for note in file.notes:
-        watcher.said(note)
+        watcher.announced(note)
     if ledger.torn_bytes:
         torn = counted(ledger.torn_bytes, "byte")
-        watcher.said(f"The ledger's last record was not written to its end ({torn}); it is cut off.")
+        watcher.announced(f"The ledger's last record was not written to its end ({torn}); it is cut off.")
     bridge = Bridge(sweep.folder.resolve(), ledger, sweep.space, plan, watcher)
     bridge.recover()
     if ledger.trials:
@@ -307,13 +307,13 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
             "continue from their checkpoints" if len(bridge.waiting) != 1 else "continues from its checkpoint"
         )
         and_paused = f", {len(bridge.ledger.paused)} paused" if bridge.ledger.paused else ""
-        watcher.said(
+        watcher.announced(
             f"Goes on: {counted(len(ended), 'trial')} had ended, {len(bridge.waiting)} {continue_theirs}{and_paused}."
         )
     return bridge
 
 
-def _pace(sweep: Sweep, session: Session, data: "Dataset") -> PaceLimit | None:
+def _pace(sweep: RequestedSweep, session: Session, data: "Dataset") -> PaceLimit | None:
     """Returns the time that a drawn trial may take; None if trials have a GPU, or none is drawn that may take long."""
     if session.gpus or sweep.turns(()) is None:
         return None
@@ -321,7 +321,7 @@ def _pace(sweep: Sweep, session: Session, data: "Dataset") -> PaceLimit | None:
     return PaceLimit(MOST_SECONDS, images, len(data.classes), data.image_size)
 
 
-def _bounded(sweep: Sweep, limit: Limit, queue: Queue) -> tuple[Queue, list[str]]:
+def _bounded(sweep: RequestedSweep, limit: MemoryLimit, queue: Queue) -> tuple[Queue, list[str]]:
     """Returns the queue without configs that need too much memory, and a sentence on each thing that is left out.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from sweep.search import spaces
 from sweep.search.portfolios import by_cost, published
 from sweep.search.runtime import data as sweep_data
-from sweep.search.runtime.memory import Limit, why_too_large
+from sweep.search.runtime.memory import MemoryLimit, why_too_large
 from sweep.search.runtime.queue import Queue, extend, first_queue
 from sweep.search.runtime.settings import NEWEST_DEFAULTS, differences, table_differences
 from sweep.search.runtime.turns import Turns
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sweep.search.runtime.likes import Earlier
 
 
-class Sweep(ABC):
+class RequestedSweep(ABC):
     """A sweep as a command asks for it.
 
     Attributes:
@@ -113,7 +113,7 @@ class Sweep(ABC):
           ConfigError: one of them is not possible in the space.
         """
 
-    def check_memory(self, limit: Limit) -> None:  # noqa: B027 (a repeat's configs were trained before)
+    def check_memory(self, limit: MemoryLimit) -> None:  # noqa: B027 (a repeat's configs were trained before)
         """Checks that the configs that the user enqueued fit into memory.
 
         Raises:
@@ -166,7 +166,7 @@ class Sweep(ABC):
         """Returns what a person is told at the end."""
 
 
-class Search(Sweep):
+class Search(RequestedSweep):
     """A sweep over configs that nobody has trained yet.
 
     Args:
@@ -285,7 +285,7 @@ class Search(Sweep):
         """Checks the enqueued configs and those of earlier sweeps."""
         _ = self.own_configs, self.like
 
-    def check_memory(self, limit: Limit) -> None:
+    def check_memory(self, limit: MemoryLimit) -> None:
         """Checks that each enqueued config fits into memory."""
         for number, params in enumerate(self.own_configs, start=1):
             if why := why_too_large(self.space, limit, params):

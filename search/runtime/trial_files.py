@@ -39,7 +39,7 @@ def keep(folder: Path, up_to_attempt: int, epochs: int, with_weights: bool) -> b
     The files are `history.json`, a list of `EpochMetrics` as objects; `valid_classes.npy`, (epochs, N) uint8 or int16;
     `valid_logits.npy`, (N, classes) float32 of the best epoch; `best.safetensors`, if `with_weights`, the weights of
     the best epoch; and `valid_logits-EPOCH.npy`, (N, classes) float16 of other epochs, as chosen by
-    `trainable.metrics.kept`.
+    `trainable.metrics.kept_epochs`.
     """
     from sweep.storage.tensors import save_weights  # imports torch, which takes 2 s and must not delay the first trial
     from sweep.trainable.checkpoint import CheckpointError, read_checkpoint
@@ -140,7 +140,7 @@ class Ranked(NamedTuple):
     kind: str
 
     @staticmethod
-    def of(trial: FrozenTrial, value: float, sign: int) -> "Ranked":
+    def from_trial(trial: FrozenTrial, value: float, sign: int) -> "Ranked":
         """Returns the place of a trial in the ranking.
 
         Args:
@@ -178,7 +178,7 @@ class BestWeights:
     def recover(self, ended: list[FrozenTrial]) -> None:
         """Starts from the trials that have ended before."""
         complete = [
-            Ranked.of(trial, trial.value, self.sign)
+            Ranked.from_trial(trial, trial.value, self.sign)
             for trial in ended
             if trial.state == TrialState.COMPLETE and trial.value is not None
         ]
@@ -187,12 +187,12 @@ class BestWeights:
 
     def would_stay(self, trial: FrozenTrial, value: float) -> bool:
         """Returns whether a trial with this value would keep its weights."""
-        ranked = Ranked.of(trial, value, self.sign)
+        ranked = Ranked.from_trial(trial, value, self.sign)
         return ranked in with_weights([*self.best, ranked], self.of_kind)
 
     def add(self, trial: FrozenTrial, value: float) -> None:
         """Takes in a trial that is COMPLETE."""
-        every = [*self.best, Ranked.of(trial, value, self.sign)]
+        every = [*self.best, Ranked.from_trial(trial, value, self.sign)]
         self.best = with_weights(every, self.of_kind)
         self._remove(trial.number for trial in every if trial not in self.best)
 

@@ -29,7 +29,16 @@ NAMES = (
 )
 
 
-EVENTS = ("opened", "started", "prepared", "progressed", "paused", "ended", "said", "closed")  # the methods of a `Sink`
+EVENTS = (
+    "opened",
+    "started",
+    "prepared",
+    "progressed",
+    "paused",
+    "ended",
+    "announced",
+    "closed",
+)  # the methods of a `Sink`
 
 
 @dataclass(frozen=True)
@@ -90,7 +99,7 @@ class Sink:
     def ended(self, trial: "FrozenTrial") -> None:
         """Is called when a trial is COMPLETE, PRUNED or FAIL; `search.runtime.ledger.state_of` says which."""
 
-    def said(self, message: str) -> None:
+    def announced(self, message: str) -> None:
         """Passes on a message for a person."""
 
     def closed(self) -> None:
@@ -135,7 +144,7 @@ class Sinks(Sink):
             self.failed.add(name)
             with suppress(OSError), open(self.log, "a", encoding="utf-8", errors="backslashreplace") as log:
                 traceback.print_exception(error, file=log)
-            self.said(
+            self.announced(
                 f"The sink {name} failed ({type(error).__name__}: {error}); the sweep goes on, log.txt says more."
             )
 

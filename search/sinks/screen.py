@@ -31,7 +31,7 @@ COLOURS = {State.COMPLETE: "green", State.PRUNED: "yellow", State.FAIL: "red", S
 
 
 @dataclass
-class Row:
+class TrialLine:
     """A row of the table, which shows one trial."""
 
     number: int
@@ -100,11 +100,11 @@ class Screen(Sink):
         self.paced_at = self.started_at  # trials that ended after this time predict the pace of the rest
         self.paced_ends = 0
         self.told_of: dict[str, float] = {}  # when the progress of each computation was last printed
-        self.rows: dict[int, Row] = {}
-        self.last_ended: deque[Row] = deque(maxlen=ENDED_SHOWN)
+        self.rows: dict[int, TrialLine] = {}
+        self.last_ended: deque[TrialLine] = deque(maxlen=ENDED_SHOWN)
         self.ended_here = 0
         self.ended_before = len(begun.ended)
-        self.paused_rows: dict[int, Row] = {}
+        self.paused_rows: dict[int, TrialLine] = {}
         self.paused_before = set(begun.paused)
         self.budget_epochs, self.epochs = begun.budget_epochs, dict(begun.epochs)
         self.best: tuple[int, float] | None = None
@@ -138,7 +138,7 @@ class Screen(Sink):
         now = time.monotonic()
         row = self.paused_rows.pop(order.number, None)
         if row is None:
-            row = Row(order.number, State.RUNNING, order.config, name, now, steps)
+            row = TrialLine(order.number, State.RUNNING, order.config, name, now, steps)
         row.started, row.told = now - row.seconds - row.waited, now
         self.rows[order.number] = row
 
@@ -151,7 +151,7 @@ class Screen(Sink):
         is_due = time.monotonic() - self.told_of.get(how_far.what, -math.inf) >= TOLD_SECONDS
         if is_due and not self.console.is_terminal:
             self.told_of[how_far.what] = time.monotonic()
-            self.said(f"{how_far}"[0].upper() + f"{how_far}"[1:])
+            self.announced(f"{how_far}"[0].upper() + f"{how_far}"[1:])
 
     def progressed(self, number: int, history: list[EpochMetrics]) -> None:
         """Shows the newest value of a trial."""
@@ -167,7 +167,7 @@ class Screen(Sink):
         row.seconds = row.own_seconds(time.monotonic())
         self.paused_rows[trial.number] = row
         if not self.console.is_terminal:
-            self.said(f"[{self._done_text()}] {self._line(row, 'paused')}{self._best_text()}{self._left_text()}")
+            self.announced(f"[{self._done_text()}] {self._line(row, 'paused')}{self._best_text()}{self._left_text()}")
 
     def ended(self, trial: FrozenTrial) -> None:
         """Moves a trial to the ended ones, and prints a line for it if there is no table."""
@@ -186,15 +186,15 @@ class Screen(Sink):
         row.note = trial.user_attrs.get("reason", "") if row.state is State.FAIL else ""
         self.last_ended.append(row)
         if not self.console.is_terminal:
-            self.said(f"[{self._done_text()}] {self._line(row, row.state)}{self._best_text()}{self._left_text()}")
+            self.announced(f"[{self._done_text()}] {self._line(row, row.state)}{self._best_text()}{self._left_text()}")
 
-    def _row_of(self, trial: FrozenTrial) -> Row:
+    def _row_of(self, trial: FrozenTrial) -> TrialLine:
         """Removes the row of a trial that no longer runs from the running ones, and returns it with its last values."""
         row = self.rows.pop(trial.number, None)
         if row is None:  # its worker had sent its last report before this start ordered it
             has_none = trial.user_attrs.get("reason") == Reason.NO_CONFIG
             config = None if has_none else TrialConfig.from_dict(trial.user_attrs["config"])
-            row = Row(trial.number, State.RUNNING, config, self.names.get(trial.number, ""), time.monotonic())
+            row = TrialLine(trial.number, State.RUNNING, config, self.names.get(trial.number, ""), time.monotonic())
             row.steps = self.folds or (config.epochs if config else 1)
             row.message = plain(trial.user_attrs.get("message", ""))
         values = list(trial.intermediate_values.values())
@@ -202,7 +202,7 @@ class Screen(Sink):
         row.step, row.value = len(values), self._shown(values[-1] if values else None)
         return row
 
-    def said(self, message: str) -> None:
+    def announced(self, message: str) -> None:
         """Prints a message."""
         if self.console.is_terminal:
             self.console.print(message, markup=False, highlight=False)
@@ -257,7 +257,7 @@ class Screen(Sink):
             seconds = max([seconds, *(row.left_seconds(now) for row in self.rows.values())])
         return f" | about {duration(seconds)} left"
 
-    def _line(self, row: Row, became: str) -> str:
+    def _line(self, row: TrialLine, became: str) -> str:
         if row.config is None:
             return f"trial {row.number} {became} {row.note}, the space has no config for it: {row.about}"
         name = f" ({row.name})" if row.name else ""

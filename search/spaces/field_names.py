@@ -42,7 +42,7 @@ def as_parameters(space: "Space", given: Mapping[str, Any]) -> Values:
       ConfigError: a value is out of its range, a name could mean several parameters, or a field that is drawn as a
         multiple is given without a choice on which its reference depends.
     """
-    chooser, params = space.asked(given), dict(given)
+    chooser, params = space.record(given), dict(given)
     sets = {name: _sets(space, given, name, drawn_from) for name, drawn_from in chooser.lacking.items()}
     for field in given.keys() - chooser.used:
         names = [name for name, each in sets.items() if each.is_same and field in each.fields]
@@ -68,7 +68,7 @@ def _sets(space: "Space", given: Mapping[str, Any], name: str, drawn_from: BaseD
 
 def _with_multiples(space: "Space", given: Values) -> Values:
     """Returns the values, in which each value of a field that is drawn as a multiple is replaced by that multiple."""
-    params, chooser = dict(given), space.asked(given)
+    params, chooser = dict(given), space.record(given)
     for name, drawn_from in chooser.lacking.items():
         field = name.removesuffix(MULTIPLE)
         if field == name or field not in given or field in chooser.used:
@@ -100,7 +100,7 @@ def _reference(space: "Space", params: Values, field: str, lacking: Mapping[str,
 def _without_constants(space: "Space", params: Values, changing: set[str]) -> Values:
     """Leaves out the fields that the space always sets to the given value and that no parameter changes."""
     try:
-        config, used = space.chosen(params), space.asked(params).used
+        config, used = space.chosen(params), space.record(params).used
     except (NoConfigError, OutsideError):  # the caller reports this when it asks what is missing
         return params
     fixed = vars(config)

@@ -197,7 +197,7 @@ class Space:
 
     def choices(self, name: str) -> tuple[Any, ...]:
         """Returns the choices of a parameter in the first branch; empty if it is not a choice, or is fixed."""
-        found = self.asked({}).lacking.get(name)
+        found = self.record({}).lacking.get(name)
         return found.choices if isinstance(found, CategoricalDistribution) else ()
 
     def _is_arch(self, choice: Any) -> bool:
@@ -207,7 +207,7 @@ class Space:
         except NoConfigError:  # it gives no config while all other parameters are at their low end
             return isinstance(choice, str)
 
-    def asked(self, params: Mapping[str, Any]) -> Chosen:
+    def record(self, params: Mapping[str, Any]) -> Chosen:
         """Runs the function with these parameters and returns the record of what it asked for.
 
         The parameters need not make a config together: the record then ends where the function failed.

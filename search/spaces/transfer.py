@@ -76,7 +76,7 @@ def transferred(space: Space, config: TrialConfig, drawn: Mapping[str, Any]) -> 
 
 def _next(space: Space, params: Values, passed: set[str]) -> tuple[str, BaseDistribution] | None:
     """Returns the next parameter that the space asks for; multiples come last, as their references need the others."""
-    lacking = [item for item in space.asked(params).lacking.items() if item[0] not in passed]
+    lacking = [item for item in space.record(params).lacking.items() if item[0] not in passed]
     return min(lacking, key=lambda item: item[0].endswith(MULTIPLE), default=None)
 
 
@@ -97,13 +97,13 @@ def _value(
     low, high = (_chosen(space, {**params, name: end}) for end in (first, last))
     same = [field for field in low if low[field] == first != last == high.get(field)]
     if name in same:
-        return name, _of(config, name)
-    if len({_of(config, field) for field in same}) == 1:  # one parameter may set several fields
-        return same[0] if len(same) == 1 else name, _of(config, same[0])
+        return name, _value_of(config, name)
+    if len({_value_of(config, field) for field in same}) == 1:  # one parameter may set several fields
+        return same[0] if len(same) == 1 else name, _value_of(config, same[0])
     return name, drawn.get(name, getattr(config, name, NOTHING))
 
 
-def _of(config: TrialConfig, field: str) -> Any:
+def _value_of(config: TrialConfig, field: str) -> Any:
     value = getattr(config, field)
     return 0.0 if value is None and field in AUGMENTATIONS else value
 

@@ -55,7 +55,7 @@ def test_the_best_model_labels_pixels_as_the_trial_did(sweep, data):
     assert not any(module.training for module in model.modules())
     assert (logits.dtype, logits.shape, logits.device.type) == (torch.float32, (30, 3), "cpu")
     best, cpu = trained(sweep.record, sweep.record.best), torch.device("cpu")
-    expected = predict_logits(best.config, best.on(cpu), on_device(data.valid.images, cpu))
+    expected = predict_logits(best.config, best.module_on(cpu), on_device(data.valid.images, cpu))
     assert np.abs(logits.numpy() - expected).max() < 0.05  # that one computes in bf16 where the processor does
 
 

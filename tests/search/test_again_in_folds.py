@@ -11,7 +11,7 @@ from sweep.analysis.outputs.export import to_onnx
 from sweep.analysis.outputs.predictor import refit as predictor
 from sweep.analysis.outputs.results import write_results
 from sweep.analysis.record import Record
-from sweep.analysis.report.status import look
+from sweep.analysis.report.status import status_text
 from sweep.datasets.folds import folded
 from sweep.search.checks.inspection import inspect_folder
 from sweep.search.refit import main as refit
@@ -149,7 +149,7 @@ def test_all_that_is_made_of_a_search_in_folds_is_whole(in_folds):
         assert (folder / name).exists(), name
     assert read_json(folder / "best" / "config.json")["folds"] == 4
     assert len((folder / "oof.csv").read_text().splitlines()) == 1 + len(data.folds)
-    assert "over 4 folds" in look(folder)[0]
+    assert "over 4 folds" in status_text(folder)[0]
     assert [str(finding) for finding in inspect_folder(folder).problems] == []
     assert not record.damaged
 

@@ -16,7 +16,7 @@ from sweep.search.ray import cluster as search_ray_cluster_module
 from sweep.search.ray import readiness
 from sweep.search.ray.cluster import Node, nodes
 from sweep.search.ray.connection import connected, prepare
-from sweep.search.ray.node import DRIVER_FILE, Machine, look
+from sweep.search.ray.node import DRIVER_FILE, Machine, inspect_machine
 from sweep.search.ray.readiness import check_all, check_here, check_nodes, problems
 from sweep.search.runtime.start import Start
 from sweep.trainable.config import ConfigError
@@ -55,13 +55,13 @@ def test_a_problem_of_a_node_is_a_line_with_its_cause_and_the_way_out(change, sa
 def test_a_machine_is_looked_at_where_the_sweep_lies(tmp_path):
     (tmp_path / DRIVER_FILE).write_text(DRIVER_FILE)
 
-    machine = look(str(tmp_path), "a", counts_gpus=False)
+    machine = inspect_machine(str(tmp_path), "a", counts_gpus=False)
 
     assert (tmp_path / "a").read_text() == "a"
     assert machine.storage == ""
     assert machine.free_bytes
     assert machine.versions["torch"]
-    assert look(str(tmp_path / "elsewhere"), "a", counts_gpus=False).storage
+    assert inspect_machine(str(tmp_path / "elsewhere"), "a", counts_gpus=False).storage
 
 
 def test_this_machine_is_refused_with_two_builds_of_opencv_and_nothing_is_left_behind(tmp_path, monkeypatch):
@@ -109,7 +109,7 @@ def _hangs(place, name, counts_gpus):
 
 
 def _writes_elsewhere(place, name, counts_gpus):
-    return look(place, "elsewhere", counts_gpus)
+    return inspect_machine(place, "elsewhere", counts_gpus)
 
 
 @pytest.mark.ray

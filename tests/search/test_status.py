@@ -124,7 +124,7 @@ def test_the_screen_of_a_full_sweep_fits_24_lines_of_80_columns(tmp_path, data):
         (sweep.folder / file).touch()
 
     with driver_lock(sweep.folder):
-        lines = screen.fitted(screen.look(sweep.folder)[0], 80, 24).splitlines()
+        lines = screen.fitted(screen.status_text(sweep.folder)[0], 80, 24).splitlines()
 
     assert len(lines) < 24  # the prompt takes one
     assert max(map(len, lines)) <= 80

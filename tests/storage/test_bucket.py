@@ -20,7 +20,7 @@ from sweep.analysis.record import Record
 from sweep.analysis.report import __main__ as report
 from sweep.datasets.folds import folded
 from sweep.search import check, run, status
-from sweep.search.ray.node import DRIVER_FILE, look
+from sweep.search.ray.node import DRIVER_FILE, inspect_machine
 from sweep.search.ray.readiness import check_here
 from sweep.search.runtime.process import Interrupted
 from sweep.storage import files
@@ -335,7 +335,7 @@ def test_a_node_finds_what_the_driver_wrote_and_leaves_its_own(request):
     place = f"{address(request)}/look"
     write(open_place(place) / DRIVER_FILE, "")
 
-    found = look(place, "a-node", counts_gpus=False)
+    found = inspect_machine(place, "a-node", counts_gpus=False)
 
     assert found.storage == ""
     assert (anew(place) / "a-node").read_text() == "a-node"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sweep.analysis.report.page import write_report
-from sweep.analysis.report.status import look, summary
+from sweep.analysis.report.status import status_text, summary
 from sweep.datasets.pixels.dataset import Split
 from sweep.storage.text import counted, stop_printing, use_utf8
 from tests.sweeps import MLP, SweepBuilder, noise, varied_sweep
@@ -190,7 +190,7 @@ def test_nothing_that_is_said_of_a_sweep_of_one_trial_and_one_image_has_a_plural
     write_report(sweep.record)
 
     said = [(sweep.folder / name).read_text(encoding="utf-8") for name in ("report.md", "report.html")]
-    said += [summary(sweep.record), look(sweep.folder)[0]]
+    said += [summary(sweep.record), status_text(sweep.folder)[0]]
 
     nouns = "trials|images|epochs|seeds|classes|files|labels|configs|runs|records|predictions|attempts"
     assert [words[0] for text in said for words in re.finditer(rf"\b1 ((?!of)\w+ ){{0,2}}({nouns})\b", text)] == []

@@ -14,7 +14,7 @@ from sweep.trainable.images import ahead, parts
 from sweep.trainable.loop import train
 from sweep.trainable.state import new_state
 from sweep.trainable.step import Step
-from sweep.trainable.upload import InMemory
+from sweep.trainable.upload import HostBatches
 from tests.datasets.pixels.test_stored import stored
 from tests.trials import in_memory
 
@@ -115,7 +115,7 @@ def test_an_error_of_the_file_is_raised_where_the_batch_is_taken(tmp_path):
 def test_each_batch_is_read_by_several_threads_and_given_when_all_of_it_is_there(tmp_path, monkeypatch):
     """The stand-in for a GPU hands out a batch as the GPU would: by what it was told of its parts."""
 
-    class Device(InMemory):
+    class Device(HostBatches):
         def fill(self, part, read):
             super().fill(part, read)
             return len(part)

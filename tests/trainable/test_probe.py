@@ -20,7 +20,7 @@ from sweep.trainable.loop import train
 from sweep.trainable.models import known
 from sweep.trainable.saving import load, save
 from sweep.trainable.state import new_state
-from sweep.trainable.undo import Kept
+from sweep.trainable.undo import StateCopy
 from tests.trainable.test_loop import without_seconds
 from tests.trials import in_memory
 
@@ -391,7 +391,7 @@ def test_what_is_undone_is_undone_to_the_bit(scaled, monkeypatch):
     state = new_state(config, DATA)
     next(train(config, DATA, state))
     generator = torch.Generator().manual_seed(3)
-    kept = Kept(state, generator)
+    kept = StateCopy(state, generator)
 
     def everything():
         of_optimizer = state.optimizer.state_dict()["state"]

@@ -232,7 +232,7 @@ def attack(base: Path) -> None:
     found_classes = []
     sys.addaudithook(lambda event, arguments: found_classes.append(arguments) if event == "pickle.find_class" else None)
     figures._png = lambda _: b""  # it takes longest, and reads nothing
-    page.draw, page.draw_pictures = once_for_each(page.draw), once_for_each(page.draw_pictures)
+    page.render, page.render_pictures = once_for_each(page.render), once_for_each(page.render_pictures)
     outside, results = base / "outside", {}
 
     def run(command: Any, *options: str) -> tuple[int, str]:

@@ -78,7 +78,7 @@ def test_the_best_model_has_a_net_for_each_fold_and_says_their_mean(trained):
     shares = best(trained.folder).probabilities(images)
     mean = np.mean([np.exp(net.log_probabilities(images, False)) for net in nets], axis=0)
     np.testing.assert_allclose(shares, mean, rtol=1e-5)
-    module = model.on("cpu")
+    module = model.module_on("cpu")
     with torch.no_grad():
         np.testing.assert_allclose(module(torch.tensor(images)).softmax(1).numpy(), mean, rtol=1e-5)
     about = json.loads((trained.folder / "best" / "config.json").read_text())

@@ -11,7 +11,7 @@ from sweep.analysis.outputs.tables import write_tables
 from sweep.analysis.outputs.tensorboard import write_events
 from sweep.analysis.record import Record
 from sweep.analysis.report.page import write_report
-from sweep.analysis.report.status import look as status
+from sweep.analysis.report.status import status_text as status
 from sweep.analysis.report.status import summary
 from sweep.search.checks.inspection import inspect_folder
 from sweep.search.pruners.halving_1 import RungPruner, epochs_of

@@ -200,7 +200,7 @@ def test_a_config_of_a_sweep_is_trained_alone_with_its_model(sweep, tiny_data, m
 def test_the_weights_of_the_best_trial_are_those_of_its_model(sweep, model):
     user_code.name(f"{model}:build", "--code")
 
-    assert read_best(sweep).on("cpu")[1][0].out_channels == 8
+    assert read_best(sweep).module_on("cpu")[1][0].out_channels == 8
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from sweep.search.repeat import main as repeat
 from sweep.search.run import main
 from sweep.storage.sweep_file import SweepFile
 from sweep.trainable import loop, weights
-from sweep.trainable.weights import kept
+from sweep.trainable.weights import cache
 from tests.searched import command, here
 from tests.trainable.weights import nets
 from tests.trainable.weights.fixtures import empty_machine, server
@@ -54,7 +54,7 @@ def test_they_are_fetched_and_source_hash_and_licence_stand_in_the_sweeps_file(h
     assert f"Fetches the weights of {nets.TIMM}" in done.output
     entry = SweepFile.read(tmp_path / "sweep").weights[nets.TIMM]
     assert entry.source == f"timm, {hub.address}/timm/test_resnet.r160_in1k"
-    assert entry.sha256 == kept.find(nets.TIMM, entry.sha256).sha256
+    assert entry.sha256 == cache.find(nets.TIMM, entry.sha256).sha256
     assert entry.licence == "apache-2.0"
 
 
@@ -137,7 +137,7 @@ def test_best_has_a_net_once_for_all_models_and_they_predict_where_no_weights_ar
     assert not (tmp_path / "cache" / "weights").exists()
     (file,) = (of_one_net / "best" / "pretrained").iterdir()
     about = json.loads((of_one_net / "best" / "config.json").read_text())
-    assert about["pretrained_files"] == {file.name: kept.sha256_of(file)}
+    assert about["pretrained_files"] == {file.name: cache.sha256_of(file)}
     assert about["pretrained"][nets.TIMM]["licence"] == "apache-2.0"
 
 
@@ -187,7 +187,7 @@ def test_a_finished_sweep_is_reported_without_them(hub, words, tmp_path):
 def test_a_sweep_that_goes_on_with_another_file_is_refused_with_both(words, tmp_path):
     file = nets.saved(nets.TIMM, tmp_path / "test_resnet.pth")
     run(main, *words, "--weights", file)
-    before = kept.sha256_of(file)
+    before = cache.sha256_of(file)
     torch.save({name: tensor + 1 for name, tensor in nets.net(nets.TIMM).state_dict().items()}, file)
     more = [4 if word == 2 else word for word in words]
 
@@ -196,7 +196,7 @@ def test_a_sweep_that_goes_on_with_another_file_is_refused_with_both(words, tmp_
     assert done.exit_code == 2
     (line,) = done.output.strip().splitlines()
     assert before in line
-    assert kept.sha256_of(file) in line
+    assert cache.sha256_of(file) in line
 
 
 def test_a_licence_that_asks_for_a_look_is_said_before_training(words, tmp_path, capfd):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from sweep.datasets.folds import of_images
 from sweep.datasets.pixels import Pixels
 from sweep.datasets.pixels.dataset import Dataset
-from sweep.datasets.pixels.rows import JoinedPixels, whole
+from sweep.datasets.pixels.rows import JoinedPixels, parent_and_rows
 from sweep.datasets.pixels.stored import StoredPixels
 from sweep.storage.errors import ConfigError
 from sweep.trainable import weights
@@ -21,7 +21,7 @@ from sweep.trainable.config import TrialConfig
 from sweep.trainable.features import Prepared
 from sweep.trainable.features.matrix import Chunk, Features, layout, name_of
 from sweep.trainable.features.pooling import parts
-from sweep.trainable.features.store import FeaturesError, Store
+from sweep.trainable.features.store import FeaturesError, FeatureStore
 from sweep.trainable.images import together
 from sweep.trainable.models import stage_maps
 from sweep.trainable.models.head import HeadNet, all_stages, preprocessing
@@ -52,7 +52,7 @@ def features_of(config: TrialConfig, data: Dataset, split: str, net: HeadNet, no
     chunks: list[Chunk] = []
     for store, compute in _stores(config, data, split, net, normalise):
         chunks += chunks_of(store, names, compute)
-    every, rows = whole(data.splits[split].images)
+    every, rows = parent_and_rows(data.splits[split].images)
     if rows is not None:
         rows = np.concatenate([rows + number * len(every) for number in range(len(_views(config, split)))])
     return Features(chunks, columns, net.mean.device, None if rows is None else torch.from_numpy(rows))
@@ -64,12 +64,12 @@ def prepare(
     """Computes the missing features, a chunk per step; its arguments and errors are those of `features_of`."""
     for split in splits:
         for store, compute in _stores(config, data, split, net, normalise):
-            yield from made(store, compute)
+            yield from compute_missing(store, compute)
 
 
 def _stores(
     config: TrialConfig, data: Dataset, split: str, net: HeadNet, normalise: nn.Module
-) -> Iterator[tuple[Store, Compute]]:
+) -> Iterator[tuple[FeatureStore, Compute]]:
     """Yields the stores for the features of a split, each with the function that computes them."""
 
     def compute(images: Pixels, view: str) -> Compute:
@@ -77,7 +77,7 @@ def _stores(
 
     for view in _views(config, split):
         for images in separate(data.splits[split].images):
-            store = Store(_about(config, data.fingerprint, images, view, net.mean.device), len(images))
+            store = FeatureStore(_about(config, data.fingerprint, images, view, net.mean.device), len(images))
             store.open(net.numbers)
             yield store, compute(images, view)
 
@@ -87,7 +87,7 @@ def _views(config: TrialConfig, split: str) -> tuple[str, ...]:
     return ("plain", "flip") if config.flip and split == "train" else ("plain",)
 
 
-def made(store: Store, compute: Compute) -> Iterator[Prepared]:
+def compute_missing(store: FeatureStore, compute: Compute) -> Iterator[Prepared]:
     """Computes the missing chunks of a store, one per step, until all are there.
 
     It takes chunks that nobody else has begun; a chunk whose worker has ended becomes free again. While others compute
@@ -107,7 +107,7 @@ def made(store: Store, compute: Compute) -> Iterator[Prepared]:
             yield store.prepared
 
 
-def chunks_of(store: Store, names: set[str], compute: Compute) -> list[Chunk]:
+def chunks_of(store: FeatureStore, names: set[str], compute: Compute) -> list[Chunk]:
     """Returns all chunks of a store; missing ones are computed first, by this process or by others.
 
     Args:
@@ -117,7 +117,7 @@ def chunks_of(store: Store, names: set[str], compute: Compute) -> list[Chunk]:
     Raises:
       FeaturesError: a chunk cannot be read back after it was written.
     """
-    for _ in made(store, compute):
+    for _ in compute_missing(store, compute):
         pass
     found = []
     for number in store.chunks:
@@ -153,7 +153,7 @@ def separate(images: Pixels) -> list[Pixels]:
     If the images are chosen rows of a larger set, as in a fold, it returns the whole set: every fold takes its rows
     from the same features.
     """
-    images, _ = whole(images)
+    images, _ = parent_and_rows(images)
     if isinstance(images, JoinedPixels):
         return [*separate(images.first), *separate(images.second)]
     return [images]

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from sweep.datasets.pixels import Pixels
 from sweep.trainable.config import TrialConfig
 from sweep.trainable.features.computing import BATCH, VIEWS, Compute, chunks_of, rows_about, separate
-from sweep.trainable.features.store import Store
+from sweep.trainable.features.store import FeatureStore
 from sweep.trainable.images import together
 from sweep.trainable.models import family_of, frozen
 from sweep.trainable.models.calls import judged
@@ -82,7 +82,7 @@ def maps_of(
 
 def stores_of(
     config: TrialConfig, fingerprint: str, images: Pixels, views: Sequence[str], model: nn.Sequential, front: nn.Module
-) -> Iterator[tuple[Store, Compute]]:
+) -> Iterator[tuple[FeatureStore, Compute]]:
     """Yields the stores for the maps, each with the function that computes them.
 
     Its arguments and errors are those of `maps_of`.
@@ -95,7 +95,7 @@ def stores_of(
                 batches = (VIEWS[view](batch) for batch in together(part, rows, device).split(BATCH[device.type]))
                 return {NAME: torch.cat([map_of(config, model, front, batch) for batch in batches])}
 
-            store = Store(_about(config, fingerprint, part, view, model, device), len(part))
+            store = FeatureStore(_about(config, fingerprint, part, view, model, device), len(part))
             store.open(compute(np.arange(1))[NAME].numel())
             yield store, compute
 

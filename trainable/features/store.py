@@ -38,7 +38,7 @@ class FeaturesError(UserError):
     """Features cannot be stored; the message says which, how large they are, and what to do."""
 
 
-class Store:
+class FeatureStore:
     """The stored features of some images, computed by one net at one size in one view.
 
     Attributes:
@@ -87,7 +87,7 @@ class Store:
           FeaturesError: the features would be too large, or there is no room for them.
         """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._held  # noqa: B018 (opens it)
+        self._lock_against_removal  # noqa: B018 (opens it)
         os.utime(self.folder)
         if not self.missing():
             return
@@ -104,7 +104,7 @@ class Store:
         tidy(self.folder.parent, needed)
 
     @cached_property
-    def _held(self) -> "_Lock":
+    def _lock_against_removal(self) -> "_Lock":
         return _Lock(self.folder / "used", fcntl.LOCK_SH)
 
     @contextmanager

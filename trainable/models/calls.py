@@ -74,7 +74,7 @@ class _EnoughError(Exception):
     """Ends a pass through a net, because the part that was asked for has been computed."""
 
 
-def after(net: nn.Module, images: Tensor, name: str) -> Any:
+def output_of(net: nn.Module, images: Tensor, name: str) -> Any:
     """Returns the output of a module of the net; the modules after it do not compute."""
 
     def stop(module: nn.Module, arguments: Any, output: Any) -> None:
@@ -83,7 +83,7 @@ def after(net: nn.Module, images: Tensor, name: str) -> Any:
     return _stopped(net, images, net.get_submodule(name).register_forward_hook(stop))
 
 
-def before(net: nn.Module, images: Tensor, name: str) -> Any:
+def input_of(net: nn.Module, images: Tensor, name: str) -> Any:
     """Returns the input of a module of the net; the module and those after it do not compute."""
 
     def stop(module: nn.Module, arguments: Any) -> None:

@@ -71,7 +71,7 @@ def load(arch: str, net: Net, state: Mapping[str, "Tensor"], last: str) -> None:
     kept = type(own)(kept)
     kept._metadata = {"": own._metadata[""]}
     with recorded() as loaded:
-        told(arch, lambda: net.load_state_dict(kept, strict=False))
+        load_or_explain(arch, lambda: net.load_state_dict(kept, strict=False))
     check(arch, loaded, [last] if weight not in kept else [])
 
 
@@ -95,7 +95,7 @@ def recorded() -> Iterator[list[Any]]:
         yield accounts
 
 
-def told(arch: str, load: Callable[[], Any]) -> Any:
+def load_or_explain(arch: str, load: Callable[[], Any]) -> Any:
     """Calls a function that loads weights into the net `arch`, and returns its result.
 
     Raises:
@@ -138,7 +138,7 @@ def refusal(arch: str, found: str) -> ConfigError:
     return ConfigError(f"the weights for arch={arch} are those of another net: {found}")
 
 
-def kept(config: Config, net: Net, classes: int, input_size: tuple[int, int]) -> Net:
+def cut_to_stages(config: Config, net: Net, classes: int, input_size: tuple[int, int]) -> Net:
     """Returns the net with only the stages that the config keeps."""
     if config.kept_stages is None:
         return net

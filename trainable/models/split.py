@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from sweep.trainable.models.calls import Call, after, calls_of, judged
+from sweep.trainable.models.calls import Call, calls_of, judged, output_of
 from sweep.trainable.models.staged import stages
 
 PROBES = (2, 3)  # sizes of two batches, which show how a shape depends on the number of images
@@ -28,7 +28,7 @@ class Front(nn.Module):
 
     def forward(self, images: Tensor) -> Any:
         """Returns the stage's output for (N, 3, H, W) normalised images."""
-        return after(self.net, images, self.end)
+        return output_of(self.net, images, self.end)
 
 
 class Rest(nn.Module):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sweep.trainable.models.calls import after, before
+from sweep.trainable.models.calls import input_of, output_of
 from sweep.trainable.models.staged import Stages, classifier_names, stages
 
 
@@ -62,11 +62,11 @@ def _features_by_hook(
     handles = [net.get_submodule(name).register_forward_hook(keep(name)) for name in ends]
     try:
         if with_last:
-            maps.append(before(net, images, classifier_names(net)[0]))
+            maps.append(input_of(net, images, classifier_names(net)[0]))
         elif torch.compiler.is_exporting():  # during an export no exception may pass through the net
             net(images)
         else:
-            after(net, images, ends[-1])
+            output_of(net, images, ends[-1])
     finally:
         for handle in handles:
             handle.remove()

@@ -33,7 +33,7 @@ def build(config: Config, classes: int, input_size: tuple[int, int]) -> Net:
         net = _with_weights(config, options, about, state_dict(config.arch))
     else:
         net = _create(config, options)
-    return loading.kept(config, net, classes, input_size)
+    return loading.cut_to_stages(config, net, classes, input_size)
 
 
 def _create(config: Config, options: dict[str, Any]) -> Net:
@@ -65,7 +65,7 @@ def _with_weights(config: Config, options: dict[str, Any], about: dict[str, Any]
     # If the weights are for as many classes as the net, timm keeps their last layer as well.
     overlay = {"state_dict": state, "num_classes": rows[0] if rows else 0}
     with loading.recorded() as loaded:
-        net = loading.told(
+        net = loading.load_or_explain(
             config.arch, lambda: _create(config, options | {"pretrained": True, "pretrained_cfg_overlay": overlay})
         )
     net.pretrained_cfg = {}  # it would hold the weights a second time

@@ -43,7 +43,7 @@ def build(config: Config, classes: int, input_size: tuple[int, int]) -> Net:
 
         weights = state_dict(PREFIX + config.arch.removeprefix(PREFIX))
         loading.load(config.arch, net, _fitting(name, net, weights), last)
-    return loading.kept(config, net, classes, input_size)
+    return loading.cut_to_stages(config, net, classes, input_size)
 
 
 def preprocessing(config: Config) -> Preprocessing:

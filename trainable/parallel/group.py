@@ -31,7 +31,7 @@ ENDING_SECONDS = 10.0  # after losing contact with a process, this long until it
 
 
 @dataclass(frozen=True)
-class Part:
+class BatchPart:
     """The images of a batch from which one process learns.
 
     Attributes:
@@ -78,7 +78,7 @@ class Group:
         """
         return None
 
-    def parts(self, batches: Iterable[Tensor]) -> list[Part]:
+    def parts(self, batches: Iterable[Tensor]) -> list[BatchPart]:
         """Returns this process's part of each batch.
 
         If a batch is too small to be split, such as the last one of an epoch, every process learns from all of it,
@@ -86,16 +86,16 @@ class Group:
         """
         return [self._part(batch) for batch in batches]
 
-    def _part(self, batch: Tensor) -> Part:
+    def _part(self, batch: Tensor) -> BatchPart:
         """Returns this process's part of a batch."""
         if self.is_alone:
-            return Part(batch)
+            return BatchPart(batch)
         if len(batch) < SMALLEST_MICRO_BATCH * self.size:
-            return Part(batch, 1 / self.size, 1 / self.size)
+            return BatchPart(batch, 1 / self.size, 1 / self.size)
         rows = batch.tensor_split(self.size)[self.rank]
-        return Part(rows, len(rows) / len(batch))
+        return BatchPart(rows, len(rows) / len(batch))
 
-    def most(self, images: int) -> int:
+    def largest_part(self, images: int) -> int:
         """Returns the number of images in the largest part of a batch of `images`."""
         return images if images < SMALLEST_MICRO_BATCH * self.size else -(-images // self.size)
 
@@ -147,7 +147,7 @@ class Group:
             return predict(images)
         ends = [len(images) * rank // self.size for rank in range(self.size + 1)]
         own = slice(ends[self.rank], ends[self.rank + 1])
-        logits = torch.from_numpy(predict(_some(images, own)))
+        logits = torch.from_numpy(predict(_row_range(images, own)))
         every = logits.new_empty(len(images), logits.shape[1])
         every[own] = logits
         with self._watched():
@@ -169,7 +169,7 @@ class Group:
             raise failure
 
 
-def _some(images: Tensor | Pixels, rows: slice) -> Tensor | Pixels:
+def _row_range(images: Tensor | Pixels, rows: slice) -> Tensor | Pixels:
     """Returns a range of rows of the images."""
     if isinstance(images, Tensor):
         return images[rows]

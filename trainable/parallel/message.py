@@ -65,7 +65,7 @@ class Net:
     scaler: dict[str, Any]
 
     @staticmethod
-    def of(config: TrialConfig, data: Dataset, state: TrainState) -> "Net":
+    def from_state(config: TrialConfig, data: Dataset, state: TrainState) -> "Net":
         """Returns the message for a net, with copies of its tensors on the CPU."""
         return Net(
             config,

@@ -95,7 +95,7 @@ class _Others(Group):
             raise
 
     def begin(self, config: TrialConfig, data: Dataset, state: TrainState) -> None:
-        self._tell(Net.of(config, data, state))
+        self._tell(Net.from_state(config, data, state))
 
     def begin_epoch(self) -> None:
         self._tell(Epoch())

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from sweep.trainable.weights import kept
-from sweep.trainable.weights.contract import Library, Source, Weights, WeightsError
+from sweep.trainable.weights import cache
+from sweep.trainable.weights.contract import Library, Weights, WeightsError, WeightsSource
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +25,7 @@ NAMES = (  # in the order in which they are asked
     "lite0_package",
 )
 LIBRARY_NAMES = ("timm_library", "torchvision_library")
-SOURCES: tuple[Source, ...] = tuple(import_module(f"sweep.trainable.weights.{name}").SOURCE for name in NAMES)
+SOURCES: tuple[WeightsSource, ...] = tuple(import_module(f"sweep.trainable.weights.{name}").SOURCE for name in NAMES)
 LIBRARIES: tuple[Library, ...] = tuple(
     import_module(f"sweep.trainable.weights.{name}").LIBRARY for name in LIBRARY_NAMES
 )
@@ -94,13 +94,13 @@ def state_dict(arch: str) -> "dict[str, Tensor]":
     weights = at_hand(arch)
     if weights is None:
         raise WeightsError(f"{arch}: its pretrained weights are not on this machine; --weights FILE or DIR names them")
-    if (found := kept.tensors(weights)) is None:
-        with kept.alone(weights):  # only one worker of a machine copies them
-            if (found := kept.tensors(weights)) is None:
+    if (found := cache.tensors(weights)) is None:
+        with cache.alone(weights):  # only one worker of a machine copies them
+            if (found := cache.tensors(weights)) is None:
                 keep(weights)
-                found = kept.tensors(weights)
+                found = cache.tensors(weights)
     if found is None:
-        raise WeightsError(f"{kept.path_of(arch, weights.sha256)}: is damaged again and again; check the disk")
+        raise WeightsError(f"{cache.path_of(arch, weights.sha256)}: is damaged again and again; check the disk")
     return found
 
 
@@ -138,11 +138,11 @@ def keep(weights: Weights, check: Callable[[Weights], None] | None = None) -> No
       check: raises if the weights are not to be kept; during the call, `state_dict` already returns them.
     """
     if not weights.path.is_file() and _driver:
-        kept.copy(weights, *_driver[0](weights))
+        cache.copy(weights, *_driver[0](weights))
         return
-    if weights.found_by == kept.NAME or not weights.path.is_file():
+    if weights.found_by == cache.NAME or not weights.path.is_file():
         weights = _elsewhere(weights)
-    digest = kept.sha256_of(weights.path)
+    digest = cache.sha256_of(weights.path)
     if digest != weights.sha256:
         raise WeightsError(
             f"{weights.path}: must be the file with the sha256 {weights.sha256}, got {digest}; put that one there again"
@@ -155,7 +155,7 @@ def keep(weights: Weights, check: Callable[[Weights], None] | None = None) -> No
             check(weights)
         finally:
             del _tried[weights.arch]
-    kept.keep(weights, tensors)
+    cache.keep(weights, tensors)
 
 
 def _elsewhere(weights: Weights) -> Weights:

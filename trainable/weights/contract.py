@@ -44,7 +44,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Source:
+class WeightsSource:
     """A place that weights come from.
 
     Attributes:

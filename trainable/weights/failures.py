@@ -38,10 +38,10 @@ def cannot_fetch(arch: str, place: str) -> Iterator[None]:
     except WeightsError:
         raise
     except Exception as error:
-        raise WeightsError(f"{arch}: its weights cannot be fetched from {place}: {_why(error)}") from error
+        raise WeightsError(f"{arch}: its weights cannot be fetched from {place}: {_reason(error)}") from error
 
 
-def _why(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """Returns what went wrong in a fetch and what to do, without the words of the client."""
     status = getattr(getattr(error, "response", None), "status_code", None) or getattr(error, "code", None)
     if isinstance(status, int):

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweep.trainable.options import CHOICES
-from sweep.trainable.weights import kept, lite0_package, reader
-from sweep.trainable.weights.contract import UNKNOWN, Source, Weights, WeightsError
+from sweep.trainable.weights import cache, lite0_package, reader
+from sweep.trainable.weights.contract import UNKNOWN, Weights, WeightsError, WeightsSource
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,7 +53,7 @@ def find(arch: str) -> Weights | None:
     path = _path_for(arch)
     if path is None:
         return None
-    digest = kept.sha256_of(path)
+    digest = cache.sha256_of(path)
     if (arch, digest) == (lite0_package.ARCH, lite0_package.SHA256):
         return lite0_package.weights_at(path, SOURCE.name)
     return Weights(arch, f"{path.resolve()}", digest, UNKNOWN, path, SOURCE.name)
@@ -134,4 +134,4 @@ def _name(arch: str) -> str:
     return arch.partition("/")[2] or arch
 
 
-SOURCE = Source("given", find, nets, read)
+SOURCE = WeightsSource("given", find, nets, read)

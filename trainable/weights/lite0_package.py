@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweep.trainable.weights import reader
-from sweep.trainable.weights.contract import Source, Weights
+from sweep.trainable.weights.contract import Weights, WeightsSource
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,4 +82,4 @@ def timm_name(name: str) -> str:
     return f"blocks.{stage}.{block}.{names.get(module, module)}.{tensor}"
 
 
-SOURCE = Source("package", find, nets, read)
+SOURCE = WeightsSource("package", find, nets, read)

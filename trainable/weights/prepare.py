@@ -7,7 +7,7 @@ from sweep.storage.errors import ConfigError
 from sweep.storage.sweep_file import WeightsEntry
 from sweep.trainable import weights
 from sweep.trainable.options import CHOICES
-from sweep.trainable.weights import given, kept
+from sweep.trainable.weights import cache, given
 from sweep.trainable.weights.contract import Say, Weights, WeightsError
 
 PROBE_PX = 224  # side of the image with which new weights are tried, if they have no size of their own
@@ -26,12 +26,12 @@ def prepare(nets: Iterable[str], say: Say, begun: Mapping[str, WeightsEntry] | N
     begun = begun or {}
     wanted = sorted(set(nets))
     given.assign(wanted)
-    table = {net: _found(net, begun.get(net), say) for net in wanted}
+    table = {net: _find(net, begun.get(net), say) for net in wanted}
     weights.remember(table)
     for each in table.values():
         # Only their presence is checked here, because reading the tensors would import torch (2 s). Whoever reads them
         # checks every bit, and makes the file again if it is damaged.
-        if kept.find(each.arch, each.sha256) is None:
+        if cache.find(each.arch, each.sha256) is None:
             weights.keep(each, _check_fit)
     return table
 
@@ -51,17 +51,17 @@ def recorded(begun: Mapping[str, WeightsEntry], copies: Path | None = None) -> d
     """
 
     def path_of(net: str, sha256: str) -> Path:
-        path = kept.path_of(net, sha256)
+        path = cache.path_of(net, sha256)
         copy = copies / path.name if copies else path
         return copy if copy.is_file() else path
 
     return {
-        net: Weights(net, each.source, each.sha256, each.licence, path_of(net, each.sha256), kept.NAME)
+        net: Weights(net, each.source, each.sha256, each.licence, path_of(net, each.sha256), cache.NAME)
         for net, each in begun.items()
     }
 
 
-def _found(net: str, before: WeightsEntry | None, say: Say) -> Weights:
+def _find(net: str, before: WeightsEntry | None, say: Say) -> Weights:
     """Returns the weights of a net: those with which the sweep began, if it has begun, else any that can be found.
 
     Raises:
@@ -69,7 +69,7 @@ def _found(net: str, before: WeightsEntry | None, say: Say) -> Weights:
     """
     if before is None:
         return _at_hand(net) or _fetched(net, say)
-    places = (lambda: given.find(net), lambda: kept.find(net, before.sha256), lambda: _at_hand(net))
+    places = (lambda: given.find(net), lambda: cache.find(net, before.sha256), lambda: _at_hand(net))
     now = next((found for place in places if (found := place())), None) or _fetched(net, say, before)
     if now.sha256 != before.sha256:
         raise WeightsError(

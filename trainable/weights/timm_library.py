@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sweep.trainable.weights import kept, reader, torch_hub
-from sweep.trainable.weights.contract import UNKNOWN, Library, Say, Source, Weights, WeightsError
+from sweep.trainable.weights import cache, reader, torch_hub
+from sweep.trainable.weights.contract import UNKNOWN, Library, Say, Weights, WeightsError, WeightsSource
 from sweep.trainable.weights.failures import cannot_fetch, fetching, shown
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def cached(arch: str) -> Weights | None:
     return _weights(arch, served, path) if path else None
 
 
-def has(arch: str) -> bool:
+def serves(arch: str) -> bool:
     """Returns whether timm has a net of this name."""
     return bool(_served(arch.removeprefix(PREFIX)))
 
@@ -84,9 +84,9 @@ def _weights(arch: str, served: Any, path: Path) -> Weights:
     if served.hf_hub_id:
         source, blob = f"timm, {_host()}/{served.hf_hub_id}", path.resolve().name
         # The name of a blob is its sha256; `weights.keep` compares that with the content before anything is read.
-        digest = blob if SHA256.fullmatch(blob) else kept.sha256_of(path)
+        digest = blob if SHA256.fullmatch(blob) else cache.sha256_of(path)
     else:
-        source, digest = f"timm, {served.url}", kept.sha256_of(path)
+        source, digest = f"timm, {served.url}", cache.sha256_of(path)
     return Weights(arch, source, digest, served.license or UNKNOWN, path, SOURCE.name)
 
 
@@ -146,7 +146,7 @@ def _fetch_of_hub(arch: str, served: Any, say: Say) -> Path:
                     raise
         say(fetching(arch, about.size or 0, served.license or UNKNOWN, place, hub_folder()))
         path = Path(hf_hub_download(repository, file, cache_dir=hub_folder(), **at))
-    if SHA256.fullmatch(about.etag or "") and (digest := kept.sha256_of(path)) != about.etag:
+    if SHA256.fullmatch(about.etag or "") and (digest := cache.sha256_of(path)) != about.etag:
         path.resolve().unlink()
         path.unlink(missing_ok=True)
         raise WeightsError(
@@ -166,5 +166,5 @@ def _host() -> str:
     return shown(os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
 
 
-SOURCE = Source("timm", find, nets, read)
-LIBRARY = Library(PREFIX, has, cached, fetch)
+SOURCE = WeightsSource("timm", find, nets, read)
+LIBRARY = Library(PREFIX, serves, cached, fetch)

@@ -1,12 +1,12 @@
 """torchvision: the weights of its classifiers, which its client, torch.hub, fetches and stores."""
 
+import functools
 import re
 from collections.abc import Iterator
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sweep.trainable.weights import kept, reader, torch_hub
-from sweep.trainable.weights.contract import UNKNOWN, Library, Say, Source, Weights, WeightsError
+from sweep.trainable.weights import cache, reader, torch_hub
+from sweep.trainable.weights.contract import UNKNOWN, Library, Say, Weights, WeightsError, WeightsSource
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +30,7 @@ def find(arch: str) -> Weights | None:
     return cached(arch) if name != arch and torch_hub.files_of(name.partition(".")[0]) else None
 
 
-def has(arch: str) -> bool:
+def serves(arch: str) -> bool:
     """Returns whether torchvision has weights of this name."""
     return _served(arch) is not None
 
@@ -64,10 +64,10 @@ def _weights(arch: str, url: str) -> Weights:
     """Returns the description of weights that were fetched from an address."""
     path = torch_hub.path_of(url)
     # torchvision records no licence for its weights.
-    return Weights(arch, f"torchvision, {url}", kept.sha256_of(path), UNKNOWN, path, SOURCE.name)
+    return Weights(arch, f"torchvision, {url}", cache.sha256_of(path), UNKNOWN, path, SOURCE.name)
 
 
-@cache
+@functools.cache
 def _served(arch: str) -> Any:
     """Returns torchvision's record of the weights that a name means, or None; without a tag, of the default weights."""
     import torchvision
@@ -80,5 +80,5 @@ def _served(arch: str) -> Any:
     return next((each for each in every if each.name == tag), None) if tag else getattr(every, "DEFAULT", None)
 
 
-SOURCE = Source("torchvision", find, nets, read)
-LIBRARY = Library(PREFIX, has, cached, fetch)
+SOURCE = WeightsSource("torchvision", find, nets, read)
+LIBRARY = Library(PREFIX, serves, cached, fetch)

@@ -7,7 +7,7 @@ import ray
 from ray import tune
 
 from sweep.datasets.far_files import Block
-from sweep.datasets.pixels.copies import here
+from sweep.datasets.pixels.copies import readable_here
 from sweep.datasets.pixels.dataset import Dataset
 from sweep.storage import user_code
 from sweep.trainable import allocator, devices, weights
@@ -65,7 +65,7 @@ class RayTrial(tune.Trainable):
         weights.remember(weights_table or {}, blocks and (lambda each: _far_weights(blocks, each)))
         self.dataset = dataset
         if blocks is not None:
-            self.dataset = here(dataset, lambda number: ray.get(blocks.block.remote(number)))
+            self.dataset = readable_here(dataset, lambda number: ray.get(blocks.block.remote(number)))
         given = self.trial_resources.required_resources if self.trial_resources else {}
         processes = self.processes or max(1, int(given.get("GPU", 0)))
         threads = max(1, int(given.get("CPU", 1) / processes))  # more, and parallel trials fight for CPUs

@@ -64,7 +64,7 @@ class Fitted:
         """Returns adjusted (classes, N) probabilities, of which the largest one of an image is its answer."""
         return self.kind.apply(probabilities, self.number)
 
-    def told(self, shares: np.ndarray) -> np.ndarray:
+    def output(self, shares: np.ndarray) -> np.ndarray:
         """Returns the (N, classes) probabilities that people are given.
 
         Args:

@@ -89,12 +89,15 @@ class _Judge:
         return (-np.log(sums) if self.by_loss else 1 / sums) @ self.weights
 
 
-def _whole(total: np.ndarray, count: int) -> np.ndarray:
+def _geometric_mean(total: np.ndarray, count: int) -> np.ndarray:
     logs = total / count
     exponents = np.exp(logs - logs.max(axis=0))
     return exponents / exponents.sum(axis=0)
 
 
 ENSEMBLES = Ensembles(
-    part=lambda probabilities: np.log(np.maximum(probabilities, SMALLEST)), whole=_whole, choose=choose, of_kind=1
+    part=lambda probabilities: np.log(np.maximum(probabilities, SMALLEST)),
+    whole=_geometric_mean,
+    choose=choose,
+    of_kind=1,
 )

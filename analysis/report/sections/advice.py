@@ -22,7 +22,7 @@ FAR_ENOUGH = 0.5  # after a best trial before this share of the sweep, more tria
 
 
 @dataclass(frozen=True)
-class Step:
+class Advice:
     """One thing to do next.
 
     Attributes:
@@ -34,7 +34,7 @@ class Step:
     commands: tuple[str, ...] = ()
 
 
-def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeated: Repeated | None) -> list[Step]:
+def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeated: Repeated | None) -> list[Advice]:
     """Returns what to do next, the most useful first; for a sweep that has not ended, how to bring it to its end.
 
     Args:
@@ -46,21 +46,21 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
     counts, sweep = count_states(record), shlex.join([f"{record.folder}", *own_code(record.file)])
     ended = sum(counts.values()) - counts.get(State.RUNNING, 0)
     steps = []
-    is_ended = ended >= record.wanted and not counts.get(State.RUNNING)
+    is_ended = ended >= record.trials_wanted and not counts.get(State.RUNNING)
     if not is_ended:
         text = "The sweep is not at its end. If no driver runs any more, the same command goes on."
-        steps.append(Step(text, (command,) if (command := command_to_go_on(record)) else ()))
+        steps.append(Advice(text, (command,) if (command := command_to_go_on(record)) else ()))
     if counts.get(State.FAIL, 0) > MANY_FAILED * ended:
         failed = (
             f"{counts[State.FAIL]} of {counted(ended, 'trial')} failed, most often as {next(iter(failures(record)))}"
         )
-        steps.append(Step(f"{failed}: see the failures, mend the cause."))
+        steps.append(Advice(f"{failed}: see the failures, mend the cause."))
     best = record.best
     if best is None or not is_ended:
         return steps
     if names := to_widen(rows):
         steps.append(
-            Step(
+            Advice(
                 f"Search wider: {names}. That is another space and so another sweep, where --enqueue can run these "
                 "configs first."
             )
@@ -68,22 +68,22 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
     has_epochs = best.number not in record.damaged and "epochs" not in unread_fields(best.config["arch"])
     if has_epochs and best.best_epoch == best.epochs:
         steps.append(
-            Step("The best trial was at its best in its last epoch: another sweep with more --max-epochs may help.")
+            Advice("The best trial was at its best in its last epoch: another sweep with more --max-epochs may help.")
         )
     steps += _more_trials(record, best, ended)
     if repeated is None:
         text = "Is the first config really better than the second? Train the best again with other seeds."
-        steps.append(Step(text, (f"{spelled('repeat')} {sweep} --top 3 --seeds 5",)))
+        steps.append(Advice(text, (f"{spelled('repeat')} {sweep} --top 3 --seeds 5",)))
     if doubts is not None and doubts.found:
         steps.append(
-            Step(
+            Advice(
                 f"Look at the {counted(doubts.found, 'label')} that all good trials speak against, and mend what is "
                 "wrong."
             )
         )
     if not paths.is_sweep(record.folder / paths.REFIT):
         steps.append(
-            Step(
+            Advice(
                 "The validation images can train too: refit the best config on them and the others, and predict with "
                 "that.",
                 (f"{spelled('refit')} {sweep}", f"{spelled('predict')} {sweep} --with refit"),
@@ -92,7 +92,7 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
     return steps
 
 
-def _more_trials(record: Record, best: TrialRecord, ended: int) -> list[Step]:
+def _more_trials(record: Record, best: TrialRecord, ended: int) -> list[Advice]:
     """Returns the advice on asking for more trials, by when the best trial came; empty if neither advice applies."""
     when = f"as number {best.number + 1} of {ended}"
     if best.number >= LATE * (ended - 1):
@@ -100,7 +100,7 @@ def _more_trials(record: Record, best: TrialRecord, ended: int) -> list[Step]:
         if budget := record.settings.budget_epochs:
             flag, most = "--budget-epochs", max(budget, record.epochs)
         command = search_command(record, flag, str(most + (most + 1) // 2))
-        return [Step(f"The best trial came late, {when}: half as many again may find a better one.", (command,))]
+        return [Advice(f"The best trial came late, {when}: half as many again may find a better one.", (command,))]
     if best.number <= FAR_ENOUGH * (ended - 1):
-        return [Step(f"The best trial came early, {when}: more trials of this space are likely to bring little.")]
+        return [Advice(f"The best trial came early, {when}: more trials of this space are likely to bring little.")]
     return []

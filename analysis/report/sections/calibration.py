@@ -13,7 +13,7 @@ from sweep.analysis.estimates.adjustments import out_of_fold, temperature
 from sweep.analysis.estimates.intervals import share_interval
 from sweep.analysis.record import Record
 from sweep.analysis.report.charts import Axis, Chart, Figure, Series
-from sweep.analysis.report.parts import Cell, Part, Table
+from sweep.analysis.report.parts import Cell, Part, PartTable
 from sweep.storage.text import counted
 from sweep.trainable.metrics.contract import softmax
 from sweep.trainable.metrics.log_loss import SMALLEST
@@ -91,7 +91,7 @@ def part(record: Record, logits: np.ndarray) -> Part:
     rows = [_row("as it is", before), _row("with temperature scaling", after)]
     heads = ("the best trial", "expected calibration error", "log loss")
     text = [sentence(before), _scaled_sentence(record, before, after, number)]
-    return Part("", text, [figure(before, after)], Table(heads, (False, True, True), rows))
+    return Part("", text, [figure(before, after)], PartTable(heads, (False, True, True), rows))
 
 
 def _row(name: str, found: Calibration) -> list[Cell]:

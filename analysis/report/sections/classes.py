@@ -14,7 +14,7 @@ import numpy as np
 from sweep.analysis.estimates.intervals import share_interval
 from sweep.analysis.record import Record
 from sweep.analysis.report.charts import Axis, Chart, Figure, Matrix, Series, named_rows
-from sweep.analysis.report.parts import Cell, Part, Table, interval, share
+from sweep.analysis.report.parts import Cell, Part, PartTable, interval, share
 from sweep.analysis.trial_record import TrialRecord
 from sweep.storage.text import counted
 
@@ -40,7 +40,7 @@ class Share:
     high: float
 
     @classmethod
-    def of(cls, right: int, images: int) -> "Share":
+    def estimated(cls, right: int, images: int) -> "Share":
         """Returns the share of images that are right, with its interval."""
         return cls(right / images if images else None, *share_interval(right, images))
 
@@ -68,17 +68,17 @@ class ClassRow:
     @property
     def recall(self) -> Share:
         """The share of the images of the class that are predicted as the class."""
-        return Share.of(self.right, self.images)
+        return Share.estimated(self.right, self.images)
 
     @property
     def precision(self) -> Share:
         """The share of the images predicted as the class that are of the class."""
-        return Share.of(self.right, self.answers)
+        return Share.estimated(self.right, self.answers)
 
     @property
     def f1(self) -> Share:
         """The F1 score of the class: the harmonic mean of recall and precision."""
-        both = Share.of(self.right, self.images + self.answers - self.right)
+        both = Share.estimated(self.right, self.images + self.answers - self.right)
         low, high = (2 * end / (1 + end) for end in (both.low, both.high))
         return Share(None if both.value is None else 2 * both.value / (1 + both.value), low, high)
 
@@ -125,7 +125,7 @@ def part(rows: list[ClassRow], figures: list[Figure]) -> Part:
         for row in shown
     ]
     heads = (*HEADS, "mistaken for")
-    table = Table(heads, (False, *[True] * (len(HEADS) - 1), False), cells)
+    table = PartTable(heads, (False, *[True] * (len(HEADS) - 1), False), cells)
     return Part("", [words] if words else [], figures, table)
 
 

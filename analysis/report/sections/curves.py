@@ -6,7 +6,7 @@ from sweep.analysis.estimates.rank_scores import RankScores
 from sweep.analysis.record import Record
 from sweep.analysis.report.charts import Axis, Chart, Figure, Series
 from sweep.analysis.report.contents import plain
-from sweep.analysis.report.parts import Cell, Part, Table
+from sweep.analysis.report.parts import Cell, Part, PartTable
 from sweep.trainable.metrics import auc, average_precision
 from sweep.trainable.metrics.contract import Metric
 from sweep.trainable.metrics.predictions import falling_order
@@ -57,7 +57,7 @@ def part(record: Record, shares: np.ndarray) -> Part | None:
     ]
     areas = {"ROC curve (AUC)": auc.METRIC, "precision-recall curve (average precision)": average_precision.METRIC}
     rows = [[Cell(name), *_area(metric, labels, shares)] for name, metric in areas.items()]
-    table = Table(("area under the", "value", "95 % interval"), (False, True, True), rows)
+    table = PartTable(("area under the", "value", "95 % interval"), (False, True, True), rows)
     sentence = (
         f"Positive is {positive}, the second class in their order. An area of 1 is perfect; of guesses it is 0.5 under "
         f"the ROC curve, and {is_positive.mean():.3f}, the share of {positive}, under the other."

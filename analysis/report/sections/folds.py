@@ -5,7 +5,7 @@ import numpy as np
 from sweep.analysis.record import Record
 from sweep.analysis.report.charts import Axis, Chart, Figure, Series, named_rows, rows_height_px
 from sweep.analysis.report.contents import LEADERS
-from sweep.analysis.report.parts import Cell, Part, Table
+from sweep.analysis.report.parts import Cell, Part, PartTable
 from sweep.analysis.report.sections.history import on_axis
 from sweep.analysis.trial_record import TrialRecord
 from sweep.storage.states import State
@@ -28,7 +28,7 @@ def part(record: Record) -> Part | None:
         cells = [Cell(scale.value(value), value) for value in (trial.value or 0.0, *values)]
         rows.append([Cell(f"{trial.number}", trial.number), *cells, Cell(scale.amount(spread), spread)])
     heads = ["trial", "mean", *(f"fold {fold} ({size:,})" for fold, size in enumerate(sizes, start=1))]
-    table = Table([*heads, "standard deviation"], [True] * (folds + 3), rows)
+    table = PartTable([*heads, "standard deviation"], [True] * (folds + 3), rows)
     sentence = (
         f"Each trial was trained {folds} times, and each net was judged by the fold that it did not see, at its best "
         "epoch; the value of a trial is the mean. What it is worth and what to predict with is told of the images of "

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from sweep.analysis.estimates.intervals import Sample, share_interval
+from sweep.analysis.estimates.intervals import WeightedImages, share_interval
 from sweep.analysis.record import Record
 from sweep.analysis.report.charts import Axis, Chart, Figure, Series, named_rows
-from sweep.analysis.report.parts import Cell, Part, Table, interval, share
+from sweep.analysis.report.parts import Cell, Part, PartTable, interval, share
 from sweep.analysis.report.sections.classes import MOST_DRAWN, MOST_LISTED, ROW_PX, answers
 from sweep.analysis.trial_record import TrialRecord
 from sweep.storage.states import State
@@ -48,7 +48,7 @@ def part(record: Record) -> Part | None:
     )
     heads = ["class", "images", f"recall, trial {handled.number}", "95 % interval", f"recall, trial {plain.number}"]
     heads += ["95 % interval", "difference (points)", "95 % interval"]
-    table = Table(heads, (False, *[True] * (len(heads) - 1)), rows)
+    table = PartTable(heads, (False, *[True] * (len(heads) - 1)), rows)
     figure = _figure(record, there[:MOST_DRAWN], right, before, (handled, plain))
     return Part("What handling unequal classes changed", [sentence], [figure], table)
 
@@ -68,7 +68,7 @@ def _row(record: Record, label: int, images: np.ndarray, right: np.ndarray, befo
     for each in (right, before):
         hits = int(each[images].sum())
         cells += [share(hits / size), interval(*share_interval(hits, size))]
-    apart, sample = right[images] - before[images], Sample([np.arange(size)])
+    apart, sample = right[images] - before[images], WeightedImages([np.arange(size)])
     gain = float(apart.mean())
     low, high = sample.interval_of_difference(gain, sample.variance_of_difference(apart))
     return [*cells, Cell(f"{100 * gain:+z.1f}", gain), Cell(f"{100 * low:+z.1f} to {100 * high:+z.1f}", low)]

@@ -8,7 +8,7 @@ from sweep.analysis.trial_record import TrialRecord
 
 
 @dataclass(frozen=True)
-class Cell:
+class ParameterCell:
     """The value of a parameter of a trial.
 
     Attributes:
@@ -37,7 +37,7 @@ class Leaders:
     trials: list[TrialRecord]
     columns: list[str]
     are_numbers: list[bool]
-    cells: list[list[Cell]]
+    cells: list[list[ParameterCell]]
     common: list[tuple[str, str]]
 
 
@@ -55,7 +55,9 @@ def leaders(record: Record) -> Leaders:
     return Leaders(trials, columns, are_numbers, cells, common)
 
 
-def _cell(trial: TrialRecord, best: TrialRecord, name: str) -> Cell:
+def _cell(trial: TrialRecord, best: TrialRecord, name: str) -> ParameterCell:
     value = trial.params.get(name, "")
     text, is_number = value_text(value), isinstance(value, int | float) and not isinstance(value, bool)
-    return Cell(text, value if is_number else str(value), text not in ("", value_text(best.params.get(name, ""))))
+    return ParameterCell(
+        text, value if is_number else str(value), text not in ("", value_text(best.params.get(name, "")))
+    )

@@ -9,7 +9,7 @@ import numpy as np
 from sweep.analysis.record import Record
 from sweep.analysis.report.charts import PairPicture
 from sweep.analysis.report.contents import plain
-from sweep.datasets.near_duplicates.found import NearDuplicates, Shown, ShownPair
+from sweep.datasets.near_duplicates.summary import NearDuplicates, ShownImage, ShownPair
 from sweep.storage.text import counted
 
 
@@ -39,7 +39,7 @@ def _caption(pair: ShownPair) -> tuple[str, ...]:
     return _named(pair.first), _named(pair.second), f"{alike}, mirrored" if pair.mirrored else alike
 
 
-def _named(image: Shown) -> str:
+def _named(image: ShownImage) -> str:
     label = "" if image.label is None else f" ({plain(image.label)})"
     return f"{plain(image.split)}: {plain(image.id)}{label}"
 

@@ -9,7 +9,7 @@ from sweep.analysis.estimates.intervals import share_interval
 from sweep.analysis.record import Record
 from sweep.analysis.report.charts import Axis, Chart, Figure, Series
 from sweep.analysis.report.contents import plain
-from sweep.analysis.report.parts import Cell, Part, Table, interval, share
+from sweep.analysis.report.parts import Cell, Part, PartTable, interval, share
 
 SHOWN = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 MOST_POINTS = 400  # points of a curve that are drawn
@@ -34,7 +34,7 @@ def part(record: Record, choice: Choice | None, shares: np.ndarray) -> Part | No
     positive = plain(record.classes[1])
     heads = ["threshold", f"answers {positive}", "precision", "95 % interval", "recall", "95 % interval"]
     heads += [metric.short] * suits
-    table = Table(heads, [True] * len(heads), rows, frozenset({places.index(fitted)}))
+    table = PartTable(heads, [True] * len(heads), rows, frozenset({places.index(fitted)}))
     figure = _figure(record, cuts, fitted, suits)
     return Part("The decision threshold", [_sentence(record, choice, shares, fitted, suits)], [figure], table)
 

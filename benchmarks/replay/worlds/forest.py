@@ -18,7 +18,7 @@ from scipy.stats import spearmanr
 
 from benchmarks.curves.table import Curve, Table
 from benchmarks.replay.contract import Training
-from benchmarks.replay.features import Features
+from benchmarks.replay.features import ConfigEncoder
 from benchmarks.replay.halves import Splits, best_and_blind
 from benchmarks.replay.spaces import space_of
 from benchmarks.replay.trees import Forests
@@ -39,11 +39,11 @@ class Surrogate:
         self.space = space_of(table.about)
         self.chance = 1 / table.about.classes
         self._curves = self.splits.curves
-        self._features = Features([curve.config for curve in self._curves])
+        self._features = ConfigEncoder([curve.config for curve in self._curves])
 
     def predict(self, config: TrialConfig) -> tuple[np.ndarray, float]:
         """Returns (epochs,) values without any error, and the logarithm of the seconds of an epoch."""
-        predicted = self._forests.predict(self._features.of(config.to_dict()))
+        predicted = self._forests.predict(self._features.vector(config.to_dict()))
         return course(predicted[:-1], config.epochs), float(predicted[-1])
 
     def row_alike(self, final: float, luck: float) -> int:
@@ -85,7 +85,7 @@ class Surrogate:
 
     @cached_property
     def _forests(self) -> Forests:
-        return Forests(np.stack([self._features.of(curve.config) for curve in self._curves]), self._targets)
+        return Forests(np.stack([self._features.vector(curve.config) for curve in self._curves]), self._targets)
 
     @cached_property
     def _targets(self) -> np.ndarray:

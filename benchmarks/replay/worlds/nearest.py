@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.curves.table import Table
 from benchmarks.replay.contract import Training
-from benchmarks.replay.features import Features
+from benchmarks.replay.features import ConfigEncoder
 from benchmarks.replay.halves import Splits
 from benchmarks.replay.worlds import WorldKind, Worlds
 from benchmarks.replay.worlds.rows import Rows
@@ -25,11 +25,11 @@ class Distances:
 
     def __init__(self, splits: Splits) -> None:
         self._configs = [curve.config for curve in splits.curves]
-        self._features = Features(self._configs)
+        self._features = ConfigEncoder(self._configs)
 
     def to_rows(self, config: Values) -> np.ndarray:
         """Returns (rows,) the distances of a config from the table's configs."""
-        apart = np.abs(self._ranks - self._ranked(self._features.of(config))).sum(axis=1)
+        apart = np.abs(self._ranks - self._ranked(self._features.vector(config))).sum(axis=1)
         is_other = np.array([each["arch"] != config["arch"] for each in self._configs])
         distances: np.ndarray = apart + OTHER_ARCHITECTURE * is_other
         return distances
@@ -40,7 +40,7 @@ class Distances:
 
     @cached_property
     def _rows(self) -> np.ndarray:
-        return np.stack([self._features.of(config) for config in self._configs])
+        return np.stack([self._features.vector(config) for config in self._configs])
 
     @cached_property
     def _columns(self) -> np.ndarray:

@@ -12,7 +12,7 @@ million pixels, and on 64 photographs of 400x533 px the mean difference from ave
 
 from collections.abc import Iterable
 
-from sweep.datasets.decoders.recipe import Decoded, ImageError, Recipe, Size, TooLargeError
+from sweep.datasets.decoders.recipe import Decoded, ImageFileError, Recipe, Size, TooLargeError
 from sweep.datasets.decoders.recipe_2.fit import box, fitted, inner_size
 from sweep.datasets.decoders.recipe_2.formats import Opened, formats
 from sweep.datasets.decoders.recipe_2.room import room_for
@@ -26,7 +26,7 @@ AVERAGED = 2  # the least factor by which a side is averaged down after it was d
 def decode_to(data: bytes, size: Size | None, fit: str) -> Decoded:
     """Decodes an image and fits it to a size; `decode_to` of `Recipe`."""
     if not data:
-        raise ImageError("must be an image, got an empty file")
+        raise ImageFileError("must be an image, got an empty file")
     opened = _opened(data)
     image = opened.size
     shrink = 1 if size is None else _shrink(opened, box(image, size, fit)[2:], inner_size(image, size, fit))
@@ -35,15 +35,17 @@ def decode_to(data: bytes, size: Size | None, fit: str) -> Decoded:
         with room_for(image[0] * image[1]):
             pixels, remarks = opened.decode(shrink)
             if pixels.shape[:2] != shrunk:
-                raise ImageError(f"must be as large as its header says, {_words(shrunk)}, got {_words(pixels.shape)}")
+                raise ImageFileError(
+                    f"must be as large as its header says, {_words(shrunk)}, got {_words(pixels.shape)}"
+                )
             if size is not None:
                 pixels = fitted(pixels, box(shrunk, size, fit), inner_size(image, size, fit), size)
-    except ImageError:
+    except ImageFileError:
         raise
     except MemoryError as error:
-        raise ImageError(f"must fit in memory, got {_words(image)} px") from error
+        raise ImageFileError(f"must fit in memory, got {_words(image)} px") from error
     except Exception as error:  # Pillow, OpenCV and others raise a dozen kinds of errors for damaged files
-        raise ImageError(f"must be a whole image, got: {error}") from error
+        raise ImageFileError(f"must be a whole image, got: {error}") from error
     return Decoded(pixels, image, remarks)
 
 
@@ -67,20 +69,20 @@ def _opened(data: bytes) -> Opened:
     known = next((each for each in formats() if each.begins.match(data)), None)
     if known is None and (mistaken := mistaken_for(data)):
         what, way_out = mistaken
-        raise ImageError(f"must be an image, got {what}", way_out, cause=what)
+        raise ImageFileError(f"must be an image, got {what}", way_out, cause=what)
     if known is None:
         *names, last = (each.name for each in formats())
         rule = f"must be a {', '.join(names)} or {last} image"
-        raise ImageError(f"{rule}, got a file that begins with {data[:12]!r}")
+        raise ImageFileError(f"{rule}, got a file that begins with {data[:12]!r}")
     try:
         opened = known.open(data)
-    except ImageError:
+    except ImageFileError:
         raise
     except Exception as error:
-        raise ImageError(f"must be a whole image, got: {error}") from error
+        raise ImageFileError(f"must be a whole image, got: {error}") from error
     height, width = opened.size
     if min(height, width) < 1:
-        raise ImageError(f"must have a pixel, got {width} x {height}")
+        raise ImageFileError(f"must have a pixel, got {width} x {height}")
     if height * width > MAX_PIXELS:
         raise TooLargeError(f"must have at most {MAX_PIXELS:,} pixels, got {width} x {height}", "make it smaller")
     return opened

@@ -6,7 +6,7 @@ from contextlib import suppress
 import numpy as np
 from PIL import Image
 
-from sweep.datasets.decoders.recipe import ImageError, Size
+from sweep.datasets.decoders.recipe import ImageFileError, Size
 from sweep.datasets.decoders.recipe_2.formats import FIRST_FRAME, FROM_CMYK, ON_WHITE, Opened, Pixels
 from sweep.datasets.decoders.recipe_2.samples import over_white, strips, to_rgb, turned
 
@@ -49,7 +49,7 @@ def _converted(image: Image.Image) -> Pixels:
     if image.mode.startswith("I"):
         samples = np.asarray(image)
         if samples.min(initial=0) < 0 or samples.max(initial=0) > 65535:
-            raise ImageError("must have 8 or 16 bits a channel without a sign, got more")
+            raise ImageFileError("must have 8 or 16 bits a channel without a sign, got more")
         return to_rgb(samples.astype(np.uint16))
     if image.mode == "F":
         return to_rgb(np.asarray(image))

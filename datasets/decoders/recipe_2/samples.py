@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from sweep.datasets.decoders.recipe import ImageError
+from sweep.datasets.decoders.recipe import ImageFileError
 from sweep.datasets.decoders.recipe_2.formats import ON_WHITE, TO_8_BITS, Pixels
 
 STORE = "store it with 8 or 16 bits a channel"
@@ -26,9 +26,9 @@ def to_rgb(samples: np.ndarray, is_bgr: bool = False) -> Pixels:
     """
     channels = samples.shape[2] if samples.ndim == 3 else 1
     if samples.ndim not in (2, 3) or not 1 <= channels <= 4:
-        raise ImageError(f"must be height x width, or with 3 or 4 channels behind, got {samples.shape}")
+        raise ImageFileError(f"must be height x width, or with 3 or 4 channels behind, got {samples.shape}")
     to_8_bits = _conversion(samples)
-    if to_8_bits is _same and channels == 3 and not is_bgr:
+    if to_8_bits is _unchanged and channels == 3 and not is_bgr:
         return np.ascontiguousarray(samples), ()
     pixels, is_transparent = np.empty((*samples.shape[:2], 3), np.uint8), False
     for rows in strips(samples.shape[0], samples.shape[1]):
@@ -66,7 +66,7 @@ def by_opencv(data: bytes, flags: int) -> np.ndarray:
     """
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if pixels is None:  # OpenCV returns None instead of raising an error
-        raise ImageError("must be a whole image, got one that is cut or damaged")
+        raise ImageFileError("must be a whole image, got one that is cut or damaged")
     return np.asarray(pixels)
 
 
@@ -84,7 +84,7 @@ def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
 def _conversion(samples: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Returns the function that converts samples of this type to 8 bits."""
     if samples.dtype == np.uint8:
-        return _same
+        return _unchanged
     if samples.dtype == np.uint16:
         return _from_16_bits
     if samples.dtype == np.bool_:
@@ -93,12 +93,12 @@ def _conversion(samples: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         least, most = samples.min(initial=0), samples.max(initial=0)
         if not (least >= 0 and most <= 1):  # NaN, too
             rule = "must have values from 0 to 1 where they are floats"
-            raise ImageError(f"{rule}, got {least:.6g} to {most:.6g}", STORE)
+            raise ImageFileError(f"{rule}, got {least:.6g} to {most:.6g}", STORE)
         return lambda part: np.rint(part * 255).astype(np.uint8)
-    raise ImageError(f"must have 8 or 16 bits a channel without a sign, got {samples.dtype}", STORE)
+    raise ImageFileError(f"must have 8 or 16 bits a channel without a sign, got {samples.dtype}", STORE)
 
 
-def _same(part: np.ndarray) -> np.ndarray:
+def _unchanged(part: np.ndarray) -> np.ndarray:
     return part
 
 

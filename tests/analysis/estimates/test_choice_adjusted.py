@@ -147,7 +147,7 @@ def test_corrected_for_being_fitted_a_way_to_predict_is_worth_what_it_turns_out_
         taken += option.fitted is not None
         of_all, fresh = leaning(TRUTH, 1000 + seed, lean=0.5 if metric == "log_loss" else 2.5)
         shares = np.exp(3 * fresh) / np.exp(3 * fresh).sum(axis=1, keepdims=True)
-        said = option.fitted.scored(option.fitted.told(shares)) if option.fitted else shares
+        said = option.fitted.scored(option.fitted.output(shares)) if option.fitted else shares
         truth = sweep.metric.value(of_all, np.log(said))
         apart.append((option.corrected - truth, option.raw - truth))
     corrected, raw = sweep.metric.sign * np.mean(apart, axis=0)

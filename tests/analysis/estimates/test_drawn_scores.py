@@ -8,7 +8,7 @@ import pytest
 from sweep.analysis.estimates.drawn_scores import DrawnScores
 from sweep.analysis.estimates.draws import draws
 from sweep.analysis.estimates.honest import estimate
-from sweep.analysis.estimates.intervals import Sample
+from sweep.analysis.estimates.intervals import WeightedImages
 from sweep.analysis.estimates.mean_scores import MeanScores
 from sweep.trainable.metrics import named
 
@@ -24,7 +24,9 @@ def answers(right):
 def both_ways(rights):
     """The accuracy of candidates as a mean over the images, and as a value of which nothing is known."""
     labels, logits = zip(*map(answers, rights), strict=True)
-    return MeanScores(np.array(rights), Sample([np.arange(len(rights[0]))])), DrawnScores(ACCURACY, labels[0], logits)
+    return MeanScores(np.array(rights), WeightedImages([np.arange(len(rights[0]))])), DrawnScores(
+        ACCURACY, labels[0], logits
+    )
 
 
 def test_it_is_chosen_and_corrected_as_a_mean_is():

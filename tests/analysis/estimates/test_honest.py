@@ -6,7 +6,7 @@ from scipy.special import ndtri
 
 from sweep.analysis.estimates.draws import draws
 from sweep.analysis.estimates.honest import estimate
-from sweep.analysis.estimates.intervals import Sample
+from sweep.analysis.estimates.intervals import WeightedImages
 from sweep.analysis.estimates.mean_scores import MeanScores
 
 IMAGES, TRIALS, EPOCHS, SWEEPS = 1173, 30, 5, 200
@@ -15,7 +15,7 @@ HALF_A_POINT = 0.005
 
 def scores(of, strata=None):
     of = np.asarray(of)
-    return MeanScores(of, Sample(strata or [np.arange(of.shape[1])]))
+    return MeanScores(of, WeightedImages(strata or [np.arange(of.shape[1])]))
 
 
 def test_each_draw_has_half_as_many_images_again_as_there_are_and_leaves_a_fifth_out():

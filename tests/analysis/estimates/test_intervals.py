@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from sweep.analysis.estimates.intervals import FEW_IMAGES, Sample, sample_of, share_interval
+from sweep.analysis.estimates.intervals import FEW_IMAGES, WeightedImages, sample_of, share_interval
 from sweep.trainable.metrics import named
 from sweep.trainable.metrics.contract import Metric
 
@@ -23,17 +23,17 @@ class Judged:
 
 
 def everything(images):
-    return Sample([np.arange(images)])
+    return WeightedImages([np.arange(images)])
 
 
 def losses(images):
-    return Sample([np.arange(images)], GUESS)
+    return WeightedImages([np.arange(images)], GUESS)
 
 
 def of_classes(*sizes):
     """A sample of a balanced accuracy."""
     ends = np.cumsum(sizes)
-    return Sample([np.arange(end - size, end) for size, end in zip(sizes, ends, strict=True)])
+    return WeightedImages([np.arange(end - size, end) for size, end in zip(sizes, ends, strict=True)])
 
 
 @pytest.mark.parametrize("images", [1, 2, 5, 20, 60])

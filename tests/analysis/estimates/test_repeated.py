@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from sweep.analysis.estimates import repeated
-from sweep.analysis.estimates.intervals import Sample
-from sweep.analysis.estimates.repeated import Difference, Repeated, Row, difference, sentences
+from sweep.analysis.estimates.intervals import WeightedImages
+from sweep.analysis.estimates.repeated import Difference, Repeated, RepeatedConfig, difference, sentences
 from sweep.search.runtime.queue import repeated as with_other_seeds
 from sweep.storage.files import DamagedError
 from sweep.storage.sweep_file import Parent, SweepFile
@@ -21,7 +21,7 @@ IMAGES = 300
 
 
 def everything(images):
-    return Sample([np.arange(images)])
+    return WeightedImages([np.arange(images)])
 
 
 def simulated(rng, first, second, seeds=5, images=IMAGES):
@@ -73,7 +73,7 @@ def test_a_balanced_score_is_the_mean_of_its_classes():
     second = np.array([[0, 1, 1, 1], [0, 1, 1, 1]])
 
     assert difference(first, second, everything(4)).mean == pytest.approx(1 / 4)
-    assert difference(first, second, Sample([np.array([0]), np.array([1, 2, 3])])).mean == pytest.approx(1 / 2)
+    assert difference(first, second, WeightedImages([np.array([0]), np.array([1, 2, 3])])).mean == pytest.approx(1 / 2)
 
 
 @pytest.mark.parametrize("images", [1, 2, 5, 20, 60])
@@ -162,16 +162,16 @@ def test_the_interval_takes_less_than_a_second_for_ten_thousand_images():
     ],
 )
 def test_the_sentence_says_plainly_whether_the_order_is_real(lead, metric, words):
-    rows = (Row(17, 0.68, (0.67, 0.66), 5), Row(4, 0.67, (0.65,), 5, lead))
+    rows = (RepeatedConfig(17, 0.68, (0.67, 0.66), 5), RepeatedConfig(4, 0.67, (0.65,), 5, lead))
 
     assert words in repeated._sentence(rows, named(metric))
 
 
 def test_every_config_has_its_line_with_mean_spread_and_what_the_search_said():
     rows = (
-        Row(17, 0.6812, (0.67, 0.66, 0.68), 3),
-        Row(4, 0.67, (0.65, 0.66), 3, Difference(0.01, -0.01, 0.03, 2)),
-        Row(9, 0.66, (), 3),
+        RepeatedConfig(17, 0.6812, (0.67, 0.66, 0.68), 3),
+        RepeatedConfig(4, 0.67, (0.65, 0.66), 3, Difference(0.01, -0.01, 0.03, 2)),
+        RepeatedConfig(9, 0.66, (), 3),
     )
 
     lines = sentences(Repeated(named("accuracy"), rows, "S."))

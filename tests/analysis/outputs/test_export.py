@@ -82,7 +82,7 @@ def test_the_file_computes_what_torch_computes_for_any_number_of_images(exported
     assert re.fullmatch(rf"{path}: trial 1, logits within \S+ of torch's\n{path.parent}/model-card.md\n", result.stdout)
     onnx.checker.check_model(onnx.load(path), full_check=True)
     session = onnxruntime.InferenceSession(path)
-    net = read_best(sweep.folder).on("cpu")
+    net = read_best(sweep.folder).module_on("cpu")
     for count in (1, 2, 7, 70):
         images = sweep.data.valid.images[:count]
         logits, probabilities = session.run(["logits", "probabilities"], {"images": images})
@@ -146,7 +146,7 @@ def test_the_code_in_the_card_runs(exported, tmp_path, monkeypatch, capsys):
 
     exec(code, {})
 
-    net = read_best(sweep.folder).on("cpu")
+    net = read_best(sweep.folder).module_on("cpu")
     with torch.no_grad():
         expected = sweep.data.classes[int(net(torch.from_numpy(images[:1])).argmax())]
     assert capsys.readouterr().out.startswith(expected)

@@ -19,8 +19,8 @@ from sweep.analysis.outputs.trained import ImageError
 from sweep.analysis.predict import main
 from sweep.datasets.load import load
 from sweep.datasets.submission import Submission
-from sweep.datasets.submission.columns import Columns
-from sweep.datasets.submission.kept import to_bytes
+from sweep.datasets.submission.columns import ProbabilityColumns
+from sweep.datasets.submission.stored import to_bytes
 from sweep.datasets.table import parse_table
 from sweep.search.checks.inspection import NAMES
 from sweep.search.run import main as search_main
@@ -366,7 +366,7 @@ def test_ids_and_labels_stay_as_they_were_written():
     )
     labels = ("01", "cat", "-1", "NA", "x y", "None", "0", "1", "2", "3", "4", "5")
     shares = np.eye(len(ids))
-    data = Submission.of(ids).table(shares, shares.argmax(axis=1), labels)
+    data = Submission.plain(ids).table(shares, shares.argmax(axis=1), labels)
     table, _ = parse_table(data, "t.txt")
     assert (table.ids, table.labels) == (ids, labels)
     assert data.startswith(b"id,label\nNA,01\nnull,cat\n00012,-1\n")
@@ -400,7 +400,7 @@ def test_new_images_are_read_as_data_is(trained_sweep, tiny_data, tmp_path):
 
 
 def test_a_form_that_the_sweep_keeps_is_written_and_new_images_have_ids_and_labels(trained_sweep, tiny_data):
-    form = Submission(("no", "green", "red", "blue", "Image"), IDS, (0,), Columns(["green", "red", "blue"]))
+    form = Submission(("no", "green", "red", "blue", "Image"), IDS, (0,), ProbabilityColumns(["green", "red", "blue"]))
     ids = tuple(f"test{number:02}" for number in range(10))
     kept = replace(form, ids=ids, rows=tuple(range(10)), id_column=4, kept={0: tuple(map(str, range(10)))})
     (trained_sweep.folder / "submission.json").write_bytes(to_bytes(kept))

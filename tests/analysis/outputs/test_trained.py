@@ -63,4 +63,4 @@ def test_a_trials_head_needs_the_weights_that_its_file_leaves_out(nowhere):
     nowhere()
 
     with pytest.raises(ConfigError, match="timm/tf_efficientnet_lite0: no weights here"):
-        model.on("cpu")
+        model.module_on("cpu")

@@ -78,7 +78,7 @@ def reports(tmp_path_factory):
     """The same sweep twice: with harmless names, and with hostile ones everywhere."""
     folder = tmp_path_factory.mktemp("browser")
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("draw", "draw_pictures"):  # the PNGs are not what is looked at here
+        for name in ("render", "render_pictures"):  # the PNGs are not what is looked at here
             patch.setattr(analysis_report_page_module, name, lambda _: b"")
         patch.setattr(importance, "DRAWS", 5)
         return {kind: report(folder / kind, names) for kind, names in (("harmless", HARMLESS), ("hostile", HOSTILE))}

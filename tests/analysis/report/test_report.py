@@ -52,7 +52,7 @@ def data():
 @pytest.fixture
 def without_pngs(monkeypatch):
     """They take most of the time of a report."""
-    for name in ("draw", "draw_pictures"):
+    for name in ("render", "render_pictures"):
         monkeypatch.setattr(analysis_report_page_module, name, lambda _: b"")
 
 

@@ -9,7 +9,7 @@ from benchmarks.replay.clock import START_SECONDS, search
 from benchmarks.replay.contract import Limit, New, Resume
 from benchmarks.replay.draws import CommonDraws
 from benchmarks.replay.policies import NAMES, Task, policy_kind
-from benchmarks.replay.rules.whole import Whole
+from benchmarks.replay.rules.no_stopping import NoStopping
 from benchmarks.replay.worlds import rows
 from tests.benchmarks.replay.tables import SPACE, synthetic_table, with_scoring_half_changed
 
@@ -90,7 +90,7 @@ def test_the_seconds_of_a_search_with_one_worker_are_those_of_its_trials():
 
 
 def test_a_trial_whose_next_epoch_diverges_has_taken_the_seconds_of_that_epoch():
-    class Recorder(Whole):
+    class Recorder(NoStopping):
         def ended(self, number, values, has_diverged):
             diverged[number] = (len(values), has_diverged)
 
@@ -126,7 +126,7 @@ def test_the_halves_swap_what_is_seen_and_what_is_scored():
 
 
 def test_a_policy_that_sends_a_trial_back_is_refused():
-    class Backwards(Whole):
+    class Backwards(NoStopping):
         def next(self, now, may_draw):
             return Resume(0, 1) if now else New()
 

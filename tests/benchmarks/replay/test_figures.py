@@ -7,7 +7,7 @@ from benchmarks.replay.clock import Log, Stint, search
 from benchmarks.replay.contract import Limit, Training
 from benchmarks.replay.draws import CommonDraws
 from benchmarks.replay.figures import chosen_values, interval, mean_interval, mean_ranks, time_to_reach, worst_tenth
-from benchmarks.replay.rules.whole import Whole
+from benchmarks.replay.rules.no_stopping import NoStopping
 from benchmarks.replay.worlds import rows
 from tests.benchmarks.replay.tables import synthetic_table
 
@@ -43,7 +43,7 @@ def test_a_policy_that_knows_the_best_config_has_no_regret():
             of_best = world.training(best, None)  # what is seen is what is scored: it chooses the right epoch as well
             return Training(of_best.config, of_best.scored, of_best.scored, of_best.seconds)
 
-    log = search(Whole(CommonDraws()), OnlyTheBest(), 1, Limit())
+    log = search(NoStopping(CommonDraws()), OnlyTheBest(), 1, Limit())
 
     assert chosen_values(log, np.array([np.inf]), world.blind)[0] >= world.best
 

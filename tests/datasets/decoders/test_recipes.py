@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from sweep.datasets.decoders import recipe
-from sweep.datasets.decoders.recipe import STRETCH, ImageError
+from sweep.datasets.decoders.recipe import STRETCH, ImageFileError
 from sweep.datasets.decoders.recipe_1 import resize
 from tests.trees import PIXELS, PNG, RGB, chunk, encoded
 
@@ -112,7 +112,7 @@ def test_an_image_cut_anywhere_is_refused(kind, number):
     data = encoded(RGB, kind)
     padding = 3 if kind == "BMP" else 0  # the last row has no pixel in its last bytes
     for end in range(len(data) - padding):
-        with pytest.raises(ImageError):
+        with pytest.raises(ImageFileError):
             decode(number, data[:end])
 
 
@@ -121,7 +121,7 @@ def test_a_png_with_any_bit_flipped_is_refused(number):
     for place in range(8 * len(PNG)):
         flipped = bytearray(PNG)
         flipped[place // 8] ^= 1 << place % 8
-        with pytest.raises(ImageError):
+        with pytest.raises(ImageFileError):
             decode(number, bytes(flipped))
 
 
@@ -135,7 +135,7 @@ def test_any_bit_flipped_in_a_file_without_checksums_is_an_image_or_refused(kind
         flipped[place // 8] ^= 1 << place % 8
         try:
             image = decode(number, bytes(flipped))
-        except ImageError:
+        except ImageFileError:
             continue
         assert (image.dtype, image.shape[2]) == (np.uint8, 3)
 

@@ -9,7 +9,7 @@ import pytest
 from sweep.datasets import far_files
 from sweep.datasets.far_files import block_of
 from sweep.datasets.pixels import cache
-from sweep.datasets.pixels.copies import here
+from sweep.datasets.pixels.copies import readable_here
 from sweep.datasets.pixels.rows import joined
 from tests.datasets.pixels.test_stored import stored
 from tests.trials import in_memory
@@ -65,7 +65,7 @@ def counted(path, most=None):
 def test_where_the_file_is_seen_it_is_used(driver):
     asked, block = counted(driver.train.images.path)
 
-    found = here(driver, block)
+    found = readable_here(driver, block)
 
     assert found.train.images.path == driver.train.images.path
     assert asked == []
@@ -75,8 +75,8 @@ def test_where_it_is_not_seen_it_is_copied_once(moved):
     data, path = moved
     asked, block = counted(path)
 
-    first = here(data, block)
-    second = here(data, block)
+    first = readable_here(data, block)
+    second = readable_here(data, block)
 
     assert_same(first)
     assert_same(second)
@@ -88,7 +88,7 @@ def test_train_and_validation_joined_are_copied_too(moved):
     data, path = moved
     data = replace(data, train=replace(data.train, images=joined(data.train.images, data.valid.images)))
 
-    found = here(data, counted(path)[1])
+    found = readable_here(data, counted(path)[1])
 
     np.testing.assert_array_equal(found.train.images[:], np.concatenate([DATA.train.images, DATA.valid.images]))
 
@@ -97,12 +97,12 @@ def test_a_copy_that_was_broken_off_goes_on(moved, monkeypatch):
     data, path = moved
     monkeypatch.setattr(far_files, "AT_ONCE", 1)
     with pytest.raises(ConnectionError):
-        here(data, counted(path, most=5)[1])
+        readable_here(data, counted(path, most=5)[1])
     (lines,) = cache.folder().glob("*.blocks")
     lines.write_bytes(lines.read_bytes() + b"5 12")  # torn
     asked, block = counted(path)
 
-    found = here(data, block)
+    found = readable_here(data, block)
 
     assert_same(found)
     assert asked == list(range(5, -(-path.stat().st_size // 1000)))
@@ -112,14 +112,14 @@ def test_a_block_that_was_damaged_meanwhile_comes_again(moved, monkeypatch):
     data, path = moved
     monkeypatch.setattr(far_files, "AT_ONCE", 1)
     with pytest.raises(ConnectionError):
-        here(data, counted(path, most=5)[1])
+        readable_here(data, counted(path, most=5)[1])
     (partial,) = cache.folder().glob("*.copying")
     whole = bytearray(partial.read_bytes())
     whole[2500] ^= 1
     partial.write_bytes(whole)
     asked, block = counted(path)
 
-    assert_same(here(data, block))
+    assert_same(readable_here(data, block))
 
     assert asked[0] == 2
 
@@ -129,15 +129,15 @@ def test_another_file_under_the_drivers_path_is_not_taken_for_it(moved, tmp_path
     (tmp_path / "driver").mkdir()
     (tmp_path / "driver" / "key.pixels").write_bytes(bytes(path.stat().st_size))
 
-    assert_same(here(data, counted(path)[1]))
+    assert_same(readable_here(data, counted(path)[1]))
 
 
 def test_a_block_that_comes_short_is_an_error(moved):
     data, _ = moved
 
     with pytest.raises(ValueError, match="block 0 came with 3 of 1000 bytes"):
-        here(data, lambda number: b"abc")
+        readable_here(data, lambda number: b"abc")
 
 
 def test_data_in_an_array_stays_as_it_is():
-    assert here(DATA, lambda number: pytest.fail("a block was asked for")) is DATA
+    assert readable_here(DATA, lambda number: pytest.fail("a block was asked for")) is DATA

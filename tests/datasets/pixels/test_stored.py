@@ -7,7 +7,7 @@ import pytest
 
 from sweep.datasets.pixels.form import ARRAY, CACHE_LIMIT, JPEG, MAPPED, form_of
 from sweep.datasets.pixels.pool import Pool
-from sweep.datasets.pixels.rows import joined, taken
+from sweep.datasets.pixels.rows import joined, take_rows
 from sweep.datasets.pixels.stored import StoredPixels, decode_into, encoded
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 10, 12, 3), dtype=np.uint8)
@@ -70,7 +70,7 @@ def test_two_splits_are_joined_where_they_lie(tmp_path, other):
 
 
 def test_some_rows_stay_in_the_file(tmp_path):
-    some = taken(stored(tmp_path), np.array([5, 2]))
+    some = take_rows(stored(tmp_path), np.array([5, 2]))
 
     assert isinstance(some, StoredPixels)
     np.testing.assert_array_equal(some[:], EXPECTED[[5, 2]])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sweep.datasets.submission.best import Best
-from sweep.datasets.submission.columns import Columns
+from sweep.datasets.submission.columns import ProbabilityColumns
 from sweep.datasets.submission.probability import Probability
 from tests.datasets.sources.reading import reading_of
 from tests.trees import image, table
@@ -52,7 +52,7 @@ def test_beside_folders_of_classes_it_names_files_without_their_suffix(tmp_path)
 
 FORMS = {
     "a probability": (sample("0,0.5", "1,0.5", "2,0.5"), Probability),
-    "a column a class": (sample("0,.5,.5", "1,.5,.5", "2,.5,.5", header="Id,a,b"), Columns),
+    "a column a class": (sample("0,.5,.5", "1,.5,.5", "2,.5,.5", header="Id,a,b"), ProbabilityColumns),
     "the best labels": (sample("0,a b", "1,a b", "2,b a"), Best),
 }
 
@@ -170,7 +170,7 @@ def test_a_header_alone_gives_the_form_and_the_data_the_ids(tmp_path):
     tables = {"test.csv": table("Id", "0", "1", "2"), "sample_submission.csv": table("Id,b,a")}
     reading, _ = reading_of(DATA | tables, tmp_path / "data")
 
-    assert (reading.submission.ids, reading.submission.form) == (("0", "1", "2"), Columns(["b", "a"]))
+    assert (reading.submission.ids, reading.submission.form) == (("0", "1", "2"), ProbabilityColumns(["b", "a"]))
 
 
 def test_a_file_of_the_data_says_which_number_is_which_class(tmp_path):

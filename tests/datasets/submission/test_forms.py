@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from sweep.datasets.submission import FORMS, Shown, Submission, recognise
+from sweep.datasets.submission import FORMS, SampleContent, Submission, recognise
 from sweep.datasets.submission.best import Best
-from sweep.datasets.submission.columns import Columns
+from sweep.datasets.submission.columns import ProbabilityColumns
 from sweep.datasets.submission.label import Label
 from sweep.datasets.submission.probability import Probability
 
@@ -70,21 +70,28 @@ CASES = {
     "a probability of what is not normal": Case("y", "0.5", ("abnormal", "normal"), Probability("abnormal")),
     "a probability that a person names": Case("label", "0.5", PETS, Probability("cat"), positive="cat"),
     "a column a class": Case(
-        "Sugar beet,Black-grass,Fat Hen", "0.3,0.3,0.4", PLANTS, Columns([PLANTS[2], *PLANTS[:2]])
+        "Sugar beet,Black-grass,Fat Hen", "0.3,0.3,0.4", PLANTS, ProbabilityColumns([PLANTS[2], *PLANTS[:2]])
     ),
     "columns in another writing": Case(
-        "fat_hen,SugarBeet,BLACK GRASS", "0,0,0", PLANTS, Columns([*PLANTS[1:], PLANTS[0]])
+        "fat_hen,SugarBeet,BLACK GRASS", "0,0,0", PLANTS, ProbabilityColumns([*PLANTS[1:], PLANTS[0]])
     ),
     "columns with a word before": Case(
-        "p(fat hen),p(black-grass),p(sugar beet)", "1,0,0", PLANTS, Columns([PLANTS[1], PLANTS[0], PLANTS[2]])
+        "p(fat hen),p(black-grass),p(sugar beet)",
+        "1,0,0",
+        PLANTS,
+        ProbabilityColumns([PLANTS[1], PLANTS[0], PLANTS[2]]),
     ),
-    "columns of numbers": Case(",".join(f"class_{d}" for d in DIGITS), ",".join("0" * 12), DIGITS, Columns([*DIGITS])),
+    "columns of numbers": Case(
+        ",".join(f"class_{d}" for d in DIGITS), ",".join("0" * 12), DIGITS, ProbabilityColumns([*DIGITS])
+    ),
     "columns of numbers with zeros": Case(
-        ",".join(f"c{d:0>2}" for d in DIGITS), ",".join("0" * 12), DIGITS, Columns([*DIGITS])
+        ",".join(f"c{d:0>2}" for d in DIGITS), ",".join("0" * 12), DIGITS, ProbabilityColumns([*DIGITS])
     ),
-    "columns of numbers for names": Case("1,2,3", "0.3,0.3,0.4", PLANTS, Columns([*PLANTS]), numbers=NUMBERED),
+    "columns of numbers for names": Case(
+        "1,2,3", "0.3,0.3,0.4", PLANTS, ProbabilityColumns([*PLANTS]), numbers=NUMBERED
+    ),
     "a column that no class has": Case(
-        "Sugar beet,x,Black-grass,Fat Hen", "0,0,1,0", PLANTS, Columns(["Sugar beet", "", *PLANTS[:2]])
+        "Sugar beet,x,Black-grass,Fat Hen", "0,0,1,0", PLANTS, ProbabilityColumns(["Sugar beet", "", *PLANTS[:2]])
     ),
     "the best labels": Case("Id", "new w_1 w_2 w_3 w_4", ("new", "w_7", "w_8", "w_9", "w_10", "w_11"), Best(5, " ")),
     "the best numbers": Case("predicted", "0 1 2", DIGITS, Best(3, " ")),
@@ -98,7 +105,7 @@ def shown(case):
     names = tuple(case.names.split(","))
     rows = [row.split(",") if len(names) > 1 else [row] for row in case.cells.split("|")]
     values = tuple(tuple(row[at] for row in rows) for at in range(len(names)))
-    return Shown(names, values, case.classes, case.numbers, case.positive)
+    return SampleContent(names, values, case.classes, case.numbers, case.positive)
 
 
 def without_reason(form):
@@ -152,7 +159,7 @@ def test_what_is_no_known_form_is_said(name):
 
 
 def test_the_second_class_is_the_positive_one_where_nothing_says_it_and_the_flag_is_named():
-    form, _ = recognise(Shown(("label",), (("0.5",),), PETS))
+    form, _ = recognise(SampleContent(("label",), (("0.5",),), PETS))
 
     assert form.of == "dog"
     assert "`label` does not say of which class" in form.why
@@ -172,7 +179,7 @@ def test_rows_of_many_classes_add_up_to_one():
     classes = tuple(f"class {number}" for number in range(1000))
     shares = np.random.default_rng(0).dirichlet(np.full(1000, 0.01), 20)
 
-    cells = Columns(list(classes)).cells(shares, shares.argmax(axis=1), classes)
+    cells = ProbabilityColumns(list(classes)).cells(shares, shares.argmax(axis=1), classes)
 
     assert max(abs(sum(map(float, row)) - 1) for row in cells) < 1e-7
 
@@ -180,7 +187,7 @@ def test_rows_of_many_classes_add_up_to_one():
 def test_ids_kept_columns_and_what_is_predicted_stand_where_the_sample_has_them():
     shares = np.array([[0.25, 0.75], [1.0, 0.0]])
     form = Submission(
-        ("", "no", "Image", "yes"), ("b;1", "a"), (1, 0), Columns(["x", "y"]), None, 2, {0: ("7", "8")}, ";"
+        ("", "no", "Image", "yes"), ("b;1", "a"), (1, 0), ProbabilityColumns(["x", "y"]), None, 2, {0: ("7", "8")}, ";"
     )
 
     table = form.table(shares, shares.argmax(axis=1), ("x", "y"))

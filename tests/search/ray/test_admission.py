@@ -62,11 +62,11 @@ def test_a_node_that_joins_is_checked_once_and_gets_trials_only_then(admission, 
     again = admission.admits([OLD, NEW])
 
     assert first == again == [OLD]
-    assert admission.told_workers.of(NEW.id) is None
+    assert admission.told_workers.verdict(NEW.id) is None
     assert looked_at(admission, checks, [OLD, NEW]) == [OLD, NEW]
     assert checks.asked == [["bbbb"]]
-    assert admission.told_workers.of(NEW.id) == ""
-    assert admission.told() == []
+    assert admission.told_workers.verdict(NEW.id) == ""
+    assert admission.take_news() == []
 
 
 def test_a_node_that_does_not_pass_is_named_once_with_its_reasons_and_the_others_go_on(admission, checks):
@@ -74,10 +74,10 @@ def test_a_node_that_does_not_pass_is_named_once_with_its_reasons_and_the_others
     again = admission.admits([OLD, BAD, NEW])
 
     assert found == again == [OLD, NEW]
-    assert admission.told() == [f"{line}. It gets no trial." for line in LACKS]
-    assert admission.told() == []
+    assert admission.take_news() == [f"{line}. It gets no trial." for line in LACKS]
+    assert admission.take_news() == []
     assert admission.refused.keys() == {BAD.id}
-    assert admission.told_workers.of(BAD.id) == "\n".join(LACKS)
+    assert admission.told_workers.verdict(BAD.id) == "\n".join(LACKS)
     assert checks.asked == [["cccc", "bbbb"]]
 
 
@@ -92,7 +92,7 @@ def test_a_check_that_fails_itself_is_made_again(admission, checks):
     admission.check = check
 
     assert looked_at(admission, checks, [OLD, NEW]) == [OLD]
-    assert admission.told() == []
+    assert admission.take_news() == []
     assert looked_at(admission, checks, [OLD, NEW]) == [OLD, NEW]
 
 

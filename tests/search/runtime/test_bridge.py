@@ -51,7 +51,7 @@ def test_a_sweep_ends_with_every_trial_told_once(tmp_path):
 def test_how_far_a_trial_is_before_its_first_epoch_is_told_and_written_nowhere(tmp_path):
     bridge, watcher = open_bridge(tmp_path, 1)
     order = bridge.next_order()
-    watcher.prepared = lambda number, how_far: watcher.said(f"{number} {how_far}")
+    watcher.prepared = lambda number, how_far: watcher.announced(f"{number} {how_far}")
     report = Report(order.attempt, [], prepared=Prepared("features", 8, 20))
 
     stops = bridge.report(order.number, Report.from_json(json.loads(report.to_json())))

@@ -11,7 +11,7 @@ import torch
 from sweep.analysis.record import Record
 from sweep.search import run as search_run_module
 from sweep.search.ray.cluster import Node, Workers, worker_bytes
-from sweep.search.runtime.memory import Limit, check_nets
+from sweep.search.runtime.memory import MemoryLimit, check_nets
 from sweep.search.samplers import NAMES
 from sweep.search.spaces.space import Space
 from sweep.storage.errors import UserError
@@ -152,8 +152,8 @@ def small_process(monkeypatch):
     monkeypatch.setattr("sweep.trainable.size.PROCESS_BYTES", 0)
 
 
-def limit_of(worker: int) -> Limit:
-    return Limit(worker, 0, False, 3, (16, 16))
+def limit_of(worker: int) -> MemoryLimit:
+    return MemoryLimit(worker, 0, False, 3, (16, 16))
 
 
 def test_what_is_not_drawn_is_said_once_for_each_architecture(small_process):
@@ -167,12 +167,12 @@ def test_what_is_not_drawn_is_said_once_for_each_architecture(small_process):
     (note,) = short.notes(corners)
     assert note.startswith("cnn: the largest nets need about ")
     assert "GB at 16x16 px, of the 0.2 GB that a worker has for a trial; what does not fit is not drawn." in note
-    assert shorter.without(corners) == {"cnn"}
+    assert shorter.too_large(corners) == {"cnn"}
     assert any(note.startswith("cnn is not drawn: it needs at least") for note in shorter.notes(corners))
 
 
 def test_what_a_net_needs_is_told_at_the_size_to_which_it_resizes(monkeypatch):
-    monkeypatch.setattr(Limit, "_needs", lambda limit, config: [(4 * 10**9, limit.worker, "a worker")])
+    monkeypatch.setattr(MemoryLimit, "_needs", lambda limit, config: [(4 * 10**9, limit.worker, "a worker")])
     config = TrialConfig(arch="torchvision/resnet18", input_size=384, pretrained=False)
 
     why = limit_of(10**9).why_too_large(config)
@@ -190,20 +190,20 @@ def test_a_space_of_which_nothing_fits_is_refused_with_what_is_needed_and_what_t
 
 
 def test_a_limit_of_a_gpu_is_one_of_its_own():
-    limit = Limit(10**12, 10**9, True, 3, (64, 64))
+    limit = MemoryLimit(10**12, 10**9, True, 3, (64, 64))
 
     assert limit.why_too_large(NETS[3]) == ""
     assert "that a GPU has for a trial" in limit.why_too_large(TrialConfig(arch="mlp", width=200.0))
 
 
 def test_trials_that_share_a_gpu_are_not_refused_for_what_their_machine_has_and_it_is_noted():
-    shared = Limit(10**9, 10**10, True, 3, (64, 64))
+    shared = MemoryLimit(10**9, 10**10, True, 3, (64, 64))
 
     assert shared.why_too_large(NETS[3]) == ""
     (note,) = shared.may_lack([NETS[3]])
     assert "a worker has 1.0 GB: should trials run out of memory, let fewer run at a time with --concurrency" in note
-    assert Limit(29 * 10**8, 10**10, True, 3, (64, 64)).may_lack([NETS[3]]) == []
-    assert Limit(1, 0, False, 3, (64, 64)).may_lack([NETS[3]]) == []
+    assert MemoryLimit(29 * 10**8, 10**10, True, 3, (64, 64)).may_lack([NETS[3]]) == []
+    assert MemoryLimit(1, 0, False, 3, (64, 64)).may_lack([NETS[3]]) == []
 
 
 class WidthLimit:

@@ -51,8 +51,8 @@ def test_frozen_stages_only_go_forward_and_once_a_view_where_what_they_make_is_k
 def test_an_architecture_of_which_nothing_is_quick_enough_is_named():
     slow = replace(SMALL, width=8.0)
 
-    assert LIMIT.without([SMALL, slow]) == {}
-    assert LIMIT.without([slow]).keys() == {"small_resnet"}
+    assert LIMIT.too_slow([SMALL, slow]) == {}
+    assert LIMIT.too_slow([slow]).keys() == {"small_resnet"}
     notes = LIMIT.notes([slow, replace(SMALL, arch="mlp", depth=None)])
     assert "8,000 images takes at most about 1 minutes" in notes[0]
     assert notes[1].startswith("small_resnet is not drawn: it needs at least about ")

@@ -4,7 +4,7 @@ import pytest
 
 from sweep.search.runtime.pretrained import check_weights
 from sweep.trainable.options import CHOICES
-from sweep.trainable.weights import WeightsError, kept
+from sweep.trainable.weights import WeightsError, cache
 from sweep.trainable.weights.prepare import entries, prepare
 from tests.trainable.weights import nets
 from tests.trainable.weights.fixtures import empty_machine
@@ -32,7 +32,7 @@ def test_weights_that_are_there_are_told(sweep, tmp_path):
 
 
 def test_weights_that_are_gone_are_refused_with_what_they_were(sweep):
-    for path in kept.folder().glob("*.safetensors"):
+    for path in cache.folder().glob("*.safetensors"):
         path.unlink()
 
     with pytest.raises(WeightsError, match=r"not on this machine \(those of this sweep: test_resnet.pth, sha256"):

@@ -19,8 +19,8 @@ def test_a_budget_of_epochs_alone_says_how_many_trials_there_are(tmp_path):
     settings = settings_of(tmp_path, "--budget-epochs", 400)
 
     assert (settings.budget_epochs, settings.trials) == (400, 400)  # none takes less than an epoch
-    assert settings.wanted(drawn=90, epochs=399) == 400
-    assert settings.wanted(drawn=90, epochs=400) == 90
+    assert settings.trials_wanted(drawn=90, epochs=399) == 400
+    assert settings.trials_wanted(drawn=90, epochs=400) == 90
 
 
 @pytest.mark.parametrize(

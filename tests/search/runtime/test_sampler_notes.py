@@ -5,7 +5,7 @@ import json
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from sweep.search.runtime.sampler_notes import Seen, stopped_at
+from sweep.search.runtime.sampler_notes import KnownStates, stopped_at
 from sweep.storage.states import Reason
 
 
@@ -38,10 +38,10 @@ def seen_of(trial):
 
 
 def test_after_a_restart_each_trial_is_shown_as_it_was_at_each_of_the_notes():
-    driver, again = Seen(), Seen()
+    driver, again = KnownStates(), KnownStates()
     *_, (_, now) = history()
     for shown, trials in history():
-        again.follow(json.loads(json.dumps(driver.look(shown, trials))))
+        again.follow(json.loads(json.dumps(driver.note_changes(shown, trials))))
 
         then = [again.as_then(trial) for trial in now[: len(shown)]]
 
@@ -50,9 +50,9 @@ def test_after_a_restart_each_trial_is_shown_as_it_was_at_each_of_the_notes():
 
 
 def test_what_changed_is_written_once():
-    driver = Seen()
+    driver = KnownStates()
 
-    assert [driver.look(shown, trials) for shown, trials in history()] == [
+    assert [driver.note_changes(shown, trials) for shown, trials in history()] == [
         {},
         {"paused": [[1, 2]]},
         {"ended": [0], "running": [1]},
@@ -61,7 +61,7 @@ def test_what_changed_is_written_once():
 
 
 def test_a_trial_whose_end_or_pause_the_ledger_lost_is_shown_as_running():
-    seen = Seen()
+    seen = KnownStates()
     seen.follow({"ended": [0], "paused": [[1, 9]]})
 
     assert [seen.as_then(trial(number, [0.1])).state for number in (0, 1)] == [TrialState.RUNNING] * 2
@@ -70,7 +70,7 @@ def test_a_trial_whose_end_or_pause_the_ledger_lost_is_shown_as_running():
 @pytest.mark.parametrize("written", [[], {"ended": 1}, {"ended": ["1"]}, {"paused": [[1]]}, {"lost": []}, None])
 def test_an_attribute_that_no_driver_wrote_is_refused(written):
     with pytest.raises(ValueError, match=r".+"):
-        Seen().follow(written)
+        KnownStates().follow(written)
 
 
 def test_a_trial_that_is_stopped_has_its_value_by_then():

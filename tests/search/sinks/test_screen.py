@@ -114,7 +114,7 @@ def test_a_log_gets_plain_lines_though_the_environment_forces_colours(monkeypatc
     with open(tmp_path / "log.txt", "w+", encoding="utf-8") as log:
         screen = Screen(Begun(tmp_path, 1, "log_loss", [], {}, log))
         with screen.open():
-            screen.said("a note")
+            screen.announced("a note")
             screen.started(Order(0, 1, CONFIG, tmp_path, "log_loss"))
             screen.ended(ended(0, [-1e-9]))
         log.seek(0)
@@ -234,7 +234,7 @@ def test_the_table_shows_how_far_features_are_until_an_epoch_is_done(screen, tmp
 
 
 def test_a_message_is_shown_as_it_is(screen):
-    screen.said("trial [7]: lost")
+    screen.announced("trial [7]: lost")
 
     assert screen.out.getvalue() == "trial [7]: lost\n"
 

@@ -39,7 +39,7 @@ def events(folder):
         lambda sink: sink.progressed(0, EPOCHS),
         lambda sink: sink.ended(trial(0, TrialState.COMPLETE)),
         lambda sink: sink.ended(trial(1, TrialState.FAIL, **no_config)),
-        lambda sink: sink.said("a note"),
+        lambda sink: sink.announced("a note"),
     ]
 
 
@@ -80,7 +80,7 @@ def test_a_screen_that_fails_is_said_nowhere_and_ends_nothing(tmp_path):
     sinks = Sinks(tmp_path / "log.txt")
     sinks.sinks["screen"] = Failing()
 
-    sinks.said("a note")
+    sinks.announced("a note")
 
     assert sinks.failed == {"screen"}
 

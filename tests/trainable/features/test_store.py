@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sweep.trainable.features import store as stores
-from sweep.trainable.features.store import FeaturesError, Store
+from sweep.trainable.features.store import FeaturesError, FeatureStore
 
 ABOUT = {"backbone": "timm/some_net", "input_size": 32}
 
@@ -21,8 +21,8 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "sweep" / "features"
 
 
-def opened(count: int = 10, **about: object) -> Store:
-    store = Store(ABOUT | about, count)
+def opened(count: int = 10, **about: object) -> FeatureStore:
+    store = FeatureStore(ABOUT | about, count)
     store.open(2)
     return store
 
@@ -155,7 +155,7 @@ def test_two_workers_that_read_the_same_features_share_one_copy_of_them(cache, m
         assert kilobytes["Private_Clean"] + kilobytes["Private_Dirty"] == 0
 
 
-def holds_features(store: Store, end: Any) -> None:
+def holds_features(store: FeatureStore, end: Any) -> None:
     """Reads all features, and tells, while others do the same, how much of them is in this process's memory."""
     held = [store.read(number, {"mean"}) for number in store.chunks]
     end.send("read")

@@ -9,7 +9,7 @@ import torch
 from sweep.trainable import weights
 from sweep.trainable.config import TrialConfig
 from sweep.trainable.options import CHOICES
-from sweep.trainable.weights import kept, lite0_package, needed
+from sweep.trainable.weights import cache, lite0_package, needed
 from sweep.trainable.weights.prepare import prepare
 from tests.trainable.weights import nets
 
@@ -58,7 +58,7 @@ class TestSource:
         found = weights.at_hand(net)
 
         assert (found.arch, found.found_by, found.path) == (net, source.name, path)
-        assert found.sha256 == kept.sha256_of(path)
+        assert found.sha256 == cache.sha256_of(path)
         assert found.licence
         assert found.source
         assert [name for name in weights.all_at_hand() if name.startswith(net)] != []
@@ -73,7 +73,7 @@ class TestSource:
         assert {name: tensor.shape for name, tensor in tensors.items()} == {
             name: tensor.shape for name, tensor in nets.net(net).state_dict().items()
         }
-        again = kept.find(net, table[net].sha256)
+        again = cache.find(net, table[net].sha256)
         assert (again.source, again.licence) == (table[net].source, table[net].licence)
 
     def test_two_readings_are_equal(self, source, tmp_path, monkeypatch):

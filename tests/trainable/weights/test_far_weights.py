@@ -12,7 +12,7 @@ from sweep.datasets import far_files
 from sweep.datasets.far_files import block_of
 from sweep.trainable import weights
 from sweep.trainable.options import CHOICES
-from sweep.trainable.weights import kept
+from sweep.trainable.weights import cache
 from sweep.trainable.weights.prepare import prepare
 from tests.trainable.weights import nets
 
@@ -29,7 +29,7 @@ def driver(tmp_path, monkeypatch):
     monkeypatch.setattr(CHOICES, "place", nets.saved(NET, tmp_path / "test_resnet.pth"))
     table = prepare([NET], lambda line: None)
     tensors = {name: tensor.clone() for name, tensor in weights.state_dict(NET).items()}
-    path = kept.path_of(NET, table[NET].sha256)
+    path = cache.path_of(NET, table[NET].sha256)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "node"))
     return path, replace(table[NET], path=Path("far")), tensors
 
@@ -54,7 +54,7 @@ def assert_there(driver):
     found = weights.state_dict(NET)
     assert found.keys() == tensors.keys()
     assert all(torch.equal(found[name], tensor) for name, tensor in tensors.items())
-    assert kept.path_of(NET, each.sha256).read_bytes() == path.read_bytes()
+    assert cache.path_of(NET, each.sha256).read_bytes() == path.read_bytes()
 
 
 def blocks(driver):
@@ -85,7 +85,7 @@ def test_a_copy_that_was_broken_off_goes_on(driver):
 def test_a_copy_that_is_damaged_comes_again_whole(driver):
     asked_for(driver)
     weights.state_dict(NET)
-    copy = kept.path_of(NET, driver[1].sha256)
+    copy = cache.path_of(NET, driver[1].sha256)
     damaged = bytearray(copy.read_bytes())
     damaged[-10] ^= 1
     copy.write_bytes(damaged)
@@ -111,12 +111,12 @@ def test_copies_that_nobody_goes_on_with_are_removed(driver):
     asked_for(driver, most=1)
     with pytest.raises(RuntimeError):
         weights.state_dict(NET)
-    (left,) = kept.folder().glob("*.copying")
+    (left,) = cache.folder().glob("*.copying")
     other = left.with_name("other.copying")
     left.rename(other)
-    os.utime(other, (time.time() - 2 * kept.STALE_SECONDS,) * 2)
+    os.utime(other, (time.time() - 2 * cache.STALE_SECONDS,) * 2)
     asked_for(driver)
 
     assert_there(driver)
 
-    assert list(kept.folder().glob("*.copying")) == []
+    assert list(cache.folder().glob("*.copying")) == []

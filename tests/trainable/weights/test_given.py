@@ -12,7 +12,7 @@ from sweep.trainable import weights
 from sweep.trainable.config import TrialConfig
 from sweep.trainable.models.net import build
 from sweep.trainable.options import CHOICES
-from sweep.trainable.weights import WeightsError, kept
+from sweep.trainable.weights import WeightsError, cache
 from sweep.trainable.weights.prepare import prepare
 from tests.trainable.weights import nets
 
@@ -104,7 +104,7 @@ def test_a_file_of_another_net_is_refused_and_not_kept(tmp_path, monkeypatch):
         prepare([nets.TIMM], say=pytest.fail)
 
     assert "\n" not in str(refusal.value)
-    assert list(kept.folder().glob("*.safetensors")) == []
+    assert list(cache.folder().glob("*.safetensors")) == []
 
 
 class Planted:
@@ -126,7 +126,7 @@ def test_a_pickle_that_runs_code_is_refused_and_runs_nothing(ending, tmp_path, m
 
     assert not mark.exists()
     assert "\n" not in str(refusal.value)
-    assert list(kept.folder().glob("*.safetensors")) == []
+    assert list(cache.folder().glob("*.safetensors")) == []
 
 
 @pytest.mark.parametrize(
@@ -205,13 +205,13 @@ class TestOfASweepThatGoesOn:
     def test_a_changed_file_is_refused_with_both_and_the_way_out(self, begun, tmp_path, monkeypatch):
         other = {name: tensor + 1 for name, tensor in nets.net(nets.TIMM).state_dict().items()}
         torch.save(other, tmp_path / "test_resnet.pth")
-        got = kept.sha256_of(tmp_path / "test_resnet.pth")
+        got = cache.sha256_of(tmp_path / "test_resnet.pth")
 
         with pytest.raises(WeightsError, match=rf"{begun[nets.TIMM].sha256} .*, got {got} .*or start another sweep"):
             prepare([nets.TIMM], pytest.fail, begun)
 
     def test_a_missing_file_is_refused_with_what_it_was(self, begun, tmp_path, monkeypatch):
-        kept.path_of(nets.TIMM, begun[nets.TIMM].sha256).unlink()
+        cache.path_of(nets.TIMM, begun[nets.TIMM].sha256).unlink()
         give(monkeypatch, None)
         monkeypatch.setattr(CHOICES, "offline", True)
 
@@ -252,7 +252,7 @@ def test_a_file_that_claims_more_than_it_holds_is_refused_in_one_line(name, tmp_
         prepare([nets.TIMM], say=pytest.fail)
 
     assert "\n" not in str(refusal.value)
-    assert list(kept.folder().glob("*.safetensors")) == []
+    assert list(cache.folder().glob("*.safetensors")) == []
 
 
 def test_weights_that_are_no_numbers_are_refused_and_not_kept(tmp_path, monkeypatch):
@@ -264,13 +264,13 @@ def test_weights_that_are_no_numbers_are_refused_and_not_kept(tmp_path, monkeypa
     with pytest.raises(WeightsError, match=r"test_resnet.pth: must hold finite numbers, .*give another file of this"):
         prepare([nets.TIMM], say=pytest.fail)
 
-    assert list(kept.folder().glob("*.safetensors")) == []
+    assert list(cache.folder().glob("*.safetensors")) == []
 
 
 def test_weights_are_tried_before_they_are_kept(tmp_path, monkeypatch):
     give(monkeypatch, nets.saved(nets.TIMM, tmp_path / "test_resnet.pth"))
     tried = []
-    monkeypatch.setattr("sweep.trainable.weights.prepare._check_fit", lambda each: tried.append(kept.tensors(each)))
+    monkeypatch.setattr("sweep.trainable.weights.prepare._check_fit", lambda each: tried.append(cache.tensors(each)))
 
     prepare([nets.TIMM], say=pytest.fail)
 
@@ -278,11 +278,11 @@ def test_weights_are_tried_before_they_are_kept(tmp_path, monkeypatch):
 
 
 def test_weights_that_were_used_least_lately_go_where_all_together_are_too_large(tmp_path, monkeypatch):
-    monkeypatch.setattr(kept, "KEPT_BYTES", 1)
+    monkeypatch.setattr(cache, "KEPT_BYTES", 1)
     places = []
-    for net, age in ((nets.TIMM, 2 * kept.UNUSED_SECONDS), (nets.OTHER, 60)):
+    for net, age in ((nets.TIMM, 2 * cache.UNUSED_SECONDS), (nets.OTHER, 60)):
         give(monkeypatch, nets.saved(net, tmp_path / f"{net.partition('/')[2]}.pth"))
-        places.append(kept.path_of(net, prepare([net], say=pytest.fail)[net].sha256))
+        places.append(cache.path_of(net, prepare([net], say=pytest.fail)[net].sha256))
         os.utime(places[-1], (time.time() - age,) * 2)
 
     give(monkeypatch, nets.saved(nets.TORCHVISION, tmp_path / "shufflenet_v2_x0_5.pth"))

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sweep.datasets.decoders.recipe import ImageError, MissingPackageError
+from sweep.datasets.decoders.recipe import ImageFileError, MissingPackageError
 from sweep.datasets.decoders.recipe_2.formats import FIRST_FRAME, TO_8_BITS, Format, Opened, Pixels
 
 BEGINS = re.compile(rb".{128}DICM", re.DOTALL)
@@ -26,7 +26,7 @@ def _open(data: bytes) -> Opened:
         raise MissingPackageError("a DICOM image", "pydicom", INSTALL) from error
     header = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True)
     if "Rows" not in header or "Columns" not in header:
-        raise ImageError("must have pixels, got a DICOM file without")
+        raise ImageFileError("must have pixels, got a DICOM file without")
     return Opened((int(header.Rows), int(header.Columns)), lambda _: _decode(data))
 
 
@@ -41,7 +41,7 @@ def _decode(data: bytes) -> Pixels:
     except (RuntimeError, NotImplementedError) as error:
         way_out = "pip install pylibjpeg pylibjpeg-openjpeg, or store it without compression"
         rule = f"DICOM must be stored in a way that can be decoded, got: {error}"
-        raise ImageError(rule, way_out, cause=str(header.file_meta.get("TransferSyntaxUID"))) from error
+        raise ImageFileError(rule, way_out, cause=str(header.file_meta.get("TransferSyntaxUID"))) from error
     if header.PhotometricInterpretation == "PALETTE COLOR":
         samples = apply_color_lut(samples, header)
     if samples.ndim == 2:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 from PIL import Image
 
-from sweep.datasets.decoders.recipe import ImageError, Size
+from sweep.datasets.decoders.recipe import ImageFileError, Size
 from sweep.datasets.decoders.recipe_2.by_pillow import orientation_of, pixels_of, upright_size
 from sweep.datasets.decoders.recipe_2.formats import Format, Opened, Pixels
 from sweep.datasets.decoders.recipe_2.samples import by_opencv, turned
@@ -69,7 +69,9 @@ def _read_header(data: bytes) -> _Header:
             continue
         length = int.from_bytes(data[place : place + 2], "big")
         if length < 2 or place + length > len(data):
-            raise ImageError(f"must be a whole image, got a JPEG cut or damaged before its pixels, at byte {place:,}")
+            raise ImageFileError(
+                f"must be a whole image, got a JPEG cut or damaged before its pixels, at byte {place:,}"
+            )
         if marker in FRAMES:
             bits, height, width, channels = struct.unpack_from(">BHHB", data, place + 2)
             found = (height, width), marker in USUAL and bits == 8 and channels in (1, 3)
@@ -79,9 +81,9 @@ def _read_header(data: bytes) -> _Header:
             break
         place += length
     if found is None:
-        raise ImageError("must be a whole image, got a JPEG without a size")
+        raise ImageFileError("must be a whole image, got a JPEG without a size")
     if (scans := data.count(b"\xff\xda", place)) > MOST_SCANS:
-        raise ImageError(f"must have at most {MOST_SCANS} scans, got {scans}")
+        raise ImageFileError(f"must have at most {MOST_SCANS} scans, got {scans}")
     return _Header(*found, may_be_turned)
 
 

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-from sweep.datasets.decoders.recipe import ImageError, MissingPackageError, Size
+from sweep.datasets.decoders.recipe import ImageFileError, MissingPackageError, Size
 from sweep.datasets.decoders.recipe_2.by_pillow import upright_size
 from sweep.datasets.decoders.recipe_2.formats import Format, Opened, Pixels
 from sweep.datasets.decoders.recipe_2.samples import to_rgb
@@ -41,7 +41,7 @@ def _codestream(data: bytes) -> bytes:
             place = start + 4 * (kind == b"jxlp")
             break
         if length < 8 or place + length >= len(data):
-            raise ImageError("must be a whole image, got a JPEG XL without pixels")
+            raise ImageFileError("must be a whole image, got a JPEG XL without pixels")
         place += length
     return data[place : place + 64]
 

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from sweep.datasets.decoders.recipe import ImageError
+from sweep.datasets.decoders.recipe import ImageFileError
 from sweep.datasets.decoders.recipe_2.formats import Format, Opened, Pixels
 from sweep.datasets.decoders.recipe_2.samples import to_rgb
 
@@ -19,14 +19,14 @@ def _open(data: bytes) -> Opened:
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     (shape, is_fortran, dtype), start = read(file), file.tell()
     if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in CHANNELS) or not all(shape):
-        raise ImageError(f"must be an array of height x width, or with 3 or 4 channels behind, got {shape}")
+        raise ImageFileError(f"must be an array of height x width, or with 3 or 4 channels behind, got {shape}")
     if dtype.hasobject:
-        raise ImageError("must be an array of numbers, got one of objects")
+        raise ImageFileError("must be an array of numbers, got one of objects")
 
     def decode(_: int) -> Pixels:
         count = math.prod(shape)
         if len(data) < start + count * dtype.itemsize:
-            raise ImageError(f"must be a whole array, got {len(data):,} bytes")
+            raise ImageFileError(f"must be a whole array, got {len(data):,} bytes")
         flat = np.frombuffer(data, dtype, count, start)
         samples = flat.reshape(shape, order="F" if is_fortran else "C")
         return to_rgb(samples.astype(dtype.newbyteorder("="), copy=False))

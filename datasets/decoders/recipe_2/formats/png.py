@@ -9,7 +9,7 @@ from functools import cache
 import cv2
 from PIL import Image
 
-from sweep.datasets.decoders.recipe import ImageError
+from sweep.datasets.decoders.recipe import ImageFileError
 from sweep.datasets.decoders.recipe_2.by_pillow import orientation_of, pixels_of, upright_size
 from sweep.datasets.decoders.recipe_2.formats import FIRST_FRAME, Format, Opened, Pixels
 from sweep.datasets.decoders.recipe_2.samples import by_opencv, to_rgb, turned
@@ -24,9 +24,9 @@ TEXTS = {b"tEXt", b"zTXt", b"iTXt"}  # chunks of text, in which some programs wr
 
 def _open(data: bytes) -> Opened:
     if len(data) < HEADER_END:
-        raise ImageError(f"must be a whole image, got a PNG cut after {counted(len(data), 'byte')}")
+        raise ImageFileError(f"must be a whole image, got a PNG cut after {counted(len(data), 'byte')}")
     if data[12:16] != b"IHDR":
-        raise ImageError("must be a whole image, got a PNG that does not begin with its header")
+        raise ImageFileError("must be a whole image, got a PNG that does not begin with its header")
     width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
 
     @cache
@@ -67,13 +67,13 @@ def _chunks(data: bytes) -> set[bytes]:
     start = len(SIGNATURE)
     while b"IEND" not in kinds:
         if start + 12 > len(data):
-            raise ImageError(f"must be a whole image, got a PNG cut after {counted(len(data), 'byte')}")
+            raise ImageFileError(f"must be a whole image, got a PNG cut after {counted(len(data), 'byte')}")
         (length,), kind = struct.unpack_from(">I", data, start), data[start + 4 : start + 8]
         end = start + 12 + length
         if end > len(data):
-            raise ImageError(f"must be a whole image, got a PNG cut after {counted(len(data), 'byte')}")
+            raise ImageFileError(f"must be a whole image, got a PNG cut after {counted(len(data), 'byte')}")
         if zlib.crc32(memoryview(data)[start + 4 : end - 4]) != struct.unpack_from(">I", data, end - 4)[0]:
-            raise ImageError(f"must be a whole image, got a PNG with a damaged {ascii(kind)[2:-1]} chunk")
+            raise ImageFileError(f"must be a whole image, got a PNG with a damaged {ascii(kind)[2:-1]} chunk")
         kinds.add(kind)
         start = end
     return kinds

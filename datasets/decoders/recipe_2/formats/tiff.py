@@ -13,7 +13,7 @@ import cv2
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from sweep.datasets.decoders.recipe import ImageError
+from sweep.datasets.decoders.recipe import ImageFileError
 from sweep.datasets.decoders.recipe_2.by_pillow import pixels_of, upright_size
 from sweep.datasets.decoders.recipe_2.formats import EXTRA_BAND, FIRST_FRAME, Format, Opened, Pixels
 from sweep.datasets.decoders.recipe_2.samples import STORE, by_opencv, to_rgb
@@ -46,11 +46,11 @@ def _open(data: bytes) -> Opened:
     is_alpha = page.extra[:1] in ALPHA
     if more > 1 or (more == 1 and page.colours != RGB and not (is_alpha and page.extra)):
         rule = "must have 1 band, or red, green and blue with at most one more"
-        raise ImageError(f"{rule}, got {page.bands} bands", CONVERT)
+        raise ImageFileError(f"{rule}, got {page.bands} bands", CONVERT)
     if page.kind not in (UNSIGNED, FLOAT):
-        raise ImageError("must have 8 or 16 bits a channel without a sign, got numbers with a sign", STORE)
+        raise ImageFileError("must have 8 or 16 bits a channel without a sign, got numbers with a sign", STORE)
     if page.kind == UNSIGNED and page.bits not in (1, 2, 4, 8, 16):
-        raise ImageError(f"must have 8 or 16 bits a channel, got {page.bits}", STORE)
+        raise ImageFileError(f"must have 8 or 16 bits a channel, got {page.bits}", STORE)
 
     def decode(_: int) -> Pixels:
         drops_band = more == 1 and not is_alpha
@@ -59,7 +59,7 @@ def _open(data: bytes) -> Opened:
         else:
             samples = by_opencv(data, cv2.IMREAD_UNCHANGED)  # OpenCV has already turned the image upright
             if samples.dtype.kind != ("f" if page.kind == FLOAT else "u"):
-                raise ImageError(f"must have 8 or 16 bits a channel, got {samples.dtype}", STORE)
+                raise ImageFileError(f"must have 8 or 16 bits a channel, got {samples.dtype}", STORE)
             pixels, remarks = to_rgb(samples[..., :3] if drops_band else samples, is_bgr=True)
             remarks += (FIRST_FRAME,) * page.is_first_of_several
         return pixels, remarks + (EXTRA_BAND,) * drops_band

@@ -15,7 +15,7 @@ TWO = ["The two classes at every threshold", "The decision threshold"]
 @pytest.fixture
 def written(tmp_path, monkeypatch):
     """Writes the report of a sweep with these predictions; returns the headings and figures of its classes."""
-    monkeypatch.setattr(analysis_report_page_module, "draw", lambda _: b"")
+    monkeypatch.setattr(analysis_report_page_module, "render", lambda _: b"")
 
     def report(labels, logits):
         folder = a_sweep(tmp_path / "sweep", "macro_f1", labels, logits)

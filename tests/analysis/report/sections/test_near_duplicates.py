@@ -7,13 +7,13 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 
-from sweep.analysis.report.figures import draw_pictures
+from sweep.analysis.report.figures import render_pictures
 from sweep.analysis.report.sections.near_duplicates import near_duplicates_sentence, near_pairs
-from sweep.datasets.near_duplicates.found import Across, NearDuplicates, Shown, ShownPair
+from sweep.datasets.near_duplicates.summary import Across, NearDuplicates, ShownImage, ShownPair
 from sweep.storage.schema import parsed, to_json
 
 PNG = base64.b64encode(cv2.imencode(".png", np.full((16, 32, 3), 7, np.uint8))[1].tobytes()).decode()
-PAIR = ShownPair(Shown("train", "a.png", "cat"), Shown("test", "b.png", None), 0.934, True, PNG)
+PAIR = ShownPair(ShownImage("train", "a.png", "cat"), ShownImage("test", "b.png", None), 0.934, True, PNG)
 FOUND = NearDuplicates([Across("train", "test", 1, 1, 1)], [PAIR], images=90, blank=2)
 
 
@@ -22,7 +22,7 @@ def test_a_pair_has_both_names_and_how_alike_they_are():
 
     assert picture.caption == ("train: a.png (cat)", "test: b.png", "93 % alike, mirrored")
     assert picture.pixels.shape == (16, 32, 3)
-    assert draw_pictures([picture]).startswith(b"\x89PNG")
+    assert render_pictures([picture]).startswith(b"\x89PNG")
 
 
 def test_damaged_pictures_are_left_out_and_no_file_is_no_pair():

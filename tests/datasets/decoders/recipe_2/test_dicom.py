@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sweep.datasets.decoders import recipe
-from sweep.datasets.decoders.recipe import STRETCH, ImageError
+from sweep.datasets.decoders.recipe import STRETCH, ImageFileError
 from sweep.datasets.decoders.recipe_2.formats import FIRST_FRAME, TO_8_BITS
 
 RECIPE = recipe(2)
@@ -85,12 +85,14 @@ def test_it_is_decoded(name):
 @pytest.mark.parametrize("cut", [140, 400, -50])
 def test_a_cut_file_is_refused(cut):
     data = dicom(GREY)[:cut]
-    with pytest.raises(ImageError):
+    with pytest.raises(ImageFileError):
         RECIPE.decode_to(data, None, STRETCH)
 
 
 def test_without_its_package_the_line_that_installs_it_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "pydicom", None)
-    with pytest.raises(ImageError, match="is a DICOM image, for which the package pydicom must be installed") as caught:
+    with pytest.raises(
+        ImageFileError, match="is a DICOM image, for which the package pydicom must be installed"
+    ) as caught:
         RECIPE.decode_to(bytes(128) + b"DICM" + bytes(100), None, STRETCH)
     assert caught.value.way_out == "install it: pip install pydicom==3.0.2"

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from sweep.datasets.decoders import recipe
-from sweep.datasets.decoders.recipe import CROP, PAD, STRETCH, ImageError
+from sweep.datasets.decoders.recipe import CROP, PAD, STRETCH, ImageFileError
 from sweep.datasets.decoders.recipe_2.formats import Format, Opened, formats
 from tests.datasets.decoders.recipe_2.files import PIXELS, array, encoded
 
@@ -92,5 +92,5 @@ def test_a_header_that_promises_another_size_than_there_is_is_refused(monkeypatc
     known = Format("JPEG", formats()[1].begins, lambda data: Opened((9, 9), lambda by: (PIXELS, ())))
     monkeypatch.setattr("sweep.datasets.decoders.recipe_2.formats", lambda: [known])
 
-    with pytest.raises(ImageError, match="must be as large as its header says, 9 x 9, got 64 x 48"):
+    with pytest.raises(ImageFileError, match="must be as large as its header says, 9 x 9, got 64 x 48"):
         RECIPE.decode_to(data, None, STRETCH)

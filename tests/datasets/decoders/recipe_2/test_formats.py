@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from sweep.datasets.decoders import recipe
-from sweep.datasets.decoders.recipe import STRETCH, ImageError
+from sweep.datasets.decoders.recipe import STRETCH, ImageFileError
 from sweep.datasets.decoders.recipe_2.formats import (
     EXTRA_BAND,
     FIRST_FRAME,
@@ -180,7 +180,7 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_no_image_to_train_on_is_refused_by_name(name):
     data, message = REFUSED[name]
-    with pytest.raises(ImageError, match=message):
+    with pytest.raises(ImageFileError, match=message):
         RECIPE.decode_to(data, None, STRETCH)
 
 
@@ -192,7 +192,7 @@ XL = b"\xff\x0a" + bytes([0b0001111 << 1 | 1, 0b00100000 | 0, 0, 0])
 def test_a_format_whose_package_is_missing_names_it(monkeypatch, package, data):
     monkeypatch.setitem(sys.modules, package, None)
 
-    with pytest.raises(ImageError, match="must be installed") as caught:
+    with pytest.raises(ImageFileError, match="must be installed") as caught:
         RECIPE.decode_to(data, None, STRETCH)
 
     assert caught.value.way_out.startswith(f"install it: pip install {package.replace('_', '-')}==")

@@ -15,7 +15,7 @@ from sweep.storage.schema import parsed, to_json
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _File:
     """The content of `submission.json`."""
 
     form: dict[str, Any]
@@ -30,7 +30,7 @@ class _Kept:
 
 def to_bytes(submission: Submission) -> bytes:
     """Returns the submission as JSON, which `of_bytes` reads."""
-    about = _Kept(
+    about = _File(
         form=_named(submission.form),
         header=list(submission.header),
         ids=list(submission.ids),
@@ -49,7 +49,7 @@ def of_bytes(data: bytes) -> Submission:
     Raises:
       ValueError: the bytes are something else.
     """
-    about: _Kept = parsed(_Kept, json.loads(data))
+    about: _File = parsed(_File, json.loads(data))
     submission = Submission(
         header=tuple(about.header),
         ids=tuple(about.ids),
@@ -122,4 +122,4 @@ def read_kept(folder: Path, test_ids: tuple[str, ...]) -> Submission:
             except (ValueError, csv.Error) as error:
                 way_out = f"`{spelled('check')} --repair` moves it away; the next start that trains keeps it anew"
                 raise DamagedError(path, str(error), way_out) from None
-    return Submission.of(test_ids)
+    return Submission.plain(test_ids)

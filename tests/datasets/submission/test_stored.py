@@ -6,10 +6,10 @@ import pytest
 
 from sweep.datasets.submission import Submission
 from sweep.datasets.submission.best import Best
-from sweep.datasets.submission.columns import Columns
-from sweep.datasets.submission.kept import is_kept, of_bytes, read_kept, to_bytes
+from sweep.datasets.submission.columns import ProbabilityColumns
 from sweep.datasets.submission.label import Label
 from sweep.datasets.submission.probability import Probability
+from sweep.datasets.submission.stored import is_kept, of_bytes, read_kept, to_bytes
 from sweep.storage.files import DamagedError
 
 IDS, ROWS = ("b", 'a "1"', "c"), (2, 0, 1)
@@ -18,7 +18,7 @@ FORMS = [
     Label({"0": "00"}, has_boxes=True),
     Best(5, " ", {"a": "A"}),
     Probability("dog", "the second"),
-    Columns(["x", "", "y"]),
+    ProbabilityColumns(["x", "", "y"]),
 ]
 
 

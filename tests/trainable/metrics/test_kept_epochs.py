@@ -5,7 +5,7 @@ import pytest
 
 from sweep.trainable.metrics import named
 from sweep.trainable.metrics.contract import softmax
-from sweep.trainable.metrics.kept import MOST_BYTES, epochs_kept, kept_form
+from sweep.trainable.metrics.kept_epochs import MOST_BYTES, epochs_kept, kept_form
 
 AUC = named("auc")
 

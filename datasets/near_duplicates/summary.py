@@ -30,7 +30,7 @@ class Across:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownImage:
     """An image of a pair that is shown; `label` is None if it has none."""
 
     split: str
@@ -50,8 +50,8 @@ class ShownPair:
       picture: a PNG of both, side by side, in base64.
     """
 
-    first: Shown
-    second: Shown
+    first: ShownImage
+    second: ShownImage
     likeness: Share
     mirrored: bool
     picture: str

@@ -25,7 +25,7 @@ MIRRORED = np.tile((-1.0) ** np.arange(LOW), LOW)[1:].astype(np.float32)
 
 
 @dataclass(frozen=True)
-class Looks:
+class Hashes:
     """The looks of N images, in numbers.
 
     Attributes:
@@ -43,7 +43,7 @@ class Looks:
     blank: np.ndarray
 
 
-def looks_of(parts: Sequence[Pixels], rows: Sequence[np.ndarray]) -> Looks:
+def looks_of(parts: Sequence[Pixels], rows: Sequence[np.ndarray]) -> Hashes:
     """Returns the looks of these rows of each part, one part after the other; reads `BLOCK` images at a time."""
     blocks = (
         (part, some[start : start + BLOCK])
@@ -55,7 +55,7 @@ def looks_of(parts: Sequence[Pixels], rows: Sequence[np.ndarray]) -> Looks:
     blank = np.concatenate([np.empty(0, bool), *(each[1] for each in described)])
     usual, spread = _usual(frequencies[~blank])
     shapes, mirrored = (frequencies - usual) / spread, (frequencies * MIRRORED - usual) / spread
-    return Looks(shapes, _bits(shapes), mirrored, _bits(mirrored), blank)
+    return Hashes(shapes, _bits(shapes), mirrored, _bits(mirrored), blank)
 
 
 def _usual(frequencies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

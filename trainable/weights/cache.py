@@ -88,7 +88,7 @@ def read(path: Path) -> "dict[str, Tensor] | None":
 def alone(weights: Weights) -> Iterator[None]:
     """Keeps other processes out of a block for the same weights while this one runs; raises as `keep` does."""
     path = path_of(weights.arch, weights.sha256)
-    with _told(path):
+    with _explain_write_errors(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = open(path.with_suffix(".lock"), "ab")  # noqa: SIM115 (closed below, and by the end of its process)
     with lock:
@@ -119,7 +119,7 @@ def copy(weights: Weights, size: int, block: Callable[[int], bytes]) -> None:
     from sweep.datasets import far_files
 
     path = path_of(weights.arch, weights.sha256)
-    with _told(path):
+    with _explain_write_errors(path):
         far_files.get(path, size, block, lambda: read(path) is not None)
         _tidy(path.parent)
 
@@ -146,7 +146,7 @@ def _digest(path: Path, *state: int) -> str:
 @contextmanager
 def _written(path: Path) -> Iterator[Path]:
     """Yields a path of this process alone to write to; processes that write at once each leave the same file."""
-    with _told(path):
+    with _explain_write_errors(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in path.parent.glob("partial-*"):  # by a process that was killed
             if time.time() - left.stat().st_mtime > STALE_SECONDS:
@@ -172,7 +172,7 @@ def _tidy(place: Path) -> None:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _explain_write_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

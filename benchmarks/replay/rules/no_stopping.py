@@ -7,7 +7,7 @@ from benchmarks.replay.draws import Draws
 from sweep.storage.sweep_file import Values
 
 
-class Whole:
+class NoStopping:
     """A policy that never stops a trial."""
 
     def __init__(self, draws: Draws) -> None:
