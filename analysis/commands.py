@@ -27,18 +27,18 @@ def command_of(record: Record, trial: TrialRecord) -> str:
 
 
 def search_command(record: Record, *words: str) -> str:
-    """Returns the command that goes on with a search, with some more words at its end.
+    """Returns the command that continues a search, with some more words at its end.
 
     It names the user's own files that the search uses, because those run only if the command names them. It names the
     data, because a command without --data takes the folder `data/` if there is one.
     """
     data = record.settings.data
-    named = [word for pair in own_space(record).items() for word in pair]
-    named += own_code(record.file)
+    options = [word for pair in own_space(record).items() for word in pair]
+    options += own_code(record.file)
     is_generated = paths.is_same(data, str(paths.own_images(record.folder)))
     if not (paths.is_same(data, HERE) or (is_generated and not os.path.exists(HERE))):
-        named += ["--data", data]
-    return shlex.join([*typed("run"), "--sweep", f"{record.folder}", *named, *words])
+        options += ["--data", data]
+    return shlex.join([*typed("run"), "--sweep", f"{record.folder}", *options, *words])
 
 
 def own_space(record: Record) -> dict[str, str]:
@@ -71,31 +71,31 @@ def command_to_go_on(record: Record) -> str:
     except ValueError:  # a driver never writes such a command
         return command
     # Paths in the command may be relative to a working directory that is not recorded.
-    named = {} if paths.is_same(settings.data, str(paths.own_images(folder, kind))) else {"--data": settings.data}
+    options = {} if paths.is_same(settings.data, str(paths.own_images(folder, kind))) else {"--data": settings.data}
     if kind == SEARCH:
-        named |= {"--sweep": f"{folder}"} | own_space(record)
+        options |= {"--sweep": f"{folder}"} | own_space(record)
     else:
         program, words = _without_arguments(words)
         words = [*program, f"{folder.parent}", *words]
-    return shlex.join(_with_options(words, named))
+    return shlex.join(_with_options(words, options))
 
 
 def _without_arguments(words: list[str]) -> tuple[list[str], list[str]]:
     """Returns the words that name a command, and its options without its arguments; each option has a value."""
     program, rest = without_program(words)
-    kept, values = list[str](), iter(rest)
+    options, values = list[str](), iter(rest)
     for word in values:
         if word.startswith("--"):
-            kept += [word] if "=" in word else [word, next(values, "")]
-    return program, kept
+            options += [word] if "=" in word else [word, next(values, "")]
+    return program, options
 
 
 def _with_options(words: list[str], values: dict[str, str]) -> list[str]:
     """Returns a command's words in which these options have these values; missing options are added."""
-    changed, rest = list[str](), iter(words)
+    result, rest = list[str](), iter(words)
     for word in rest:
         name, equals, _ = word.partition("=")
-        changed += [name, values[name]] if name in values else [word]
+        result += [name, values[name]] if name in values else [word]
         if name in values and not equals:
             next(rest, "")
-    return changed + [word for name, value in values.items() if name not in changed for word in (name, value)]
+    return result + [word for name, value in values.items() if name not in result for word in (name, value)]

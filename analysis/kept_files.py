@@ -27,16 +27,16 @@ def check_kept(trial: TrialRecord, metric: Metric, images: int, classes: int) ->
         return
     if any(metric.field not in epoch for epoch in trial.history):  # reading the history raises too if it is damaged
         raise DamagedError(trial.folder / paths.HISTORY, f"each epoch must have a {metric.field}")
-    predicted, logits, averaged = trial.valid_classes, trial.valid_logits, trial.valid_logits_tta
-    if predicted is not None and (
-        predicted.dtype != class_dtype(classes) or predicted.ndim != 2 or predicted.shape[1] != images
-        or len(predicted) < trial.epochs // max(1, trial.folds)
-        or predicted.max(initial=0) >= classes or predicted.min(initial=0) < 0
+    answers, logits, averaged_logits = trial.valid_classes, trial.valid_logits, trial.valid_logits_tta
+    if answers is not None and (
+        answers.dtype != class_dtype(classes) or answers.ndim != 2 or answers.shape[1] != images
+        or len(answers) < trial.epochs // max(1, trial.folds)
+        or answers.max(initial=0) >= classes or answers.min(initial=0) < 0
     ):  # fmt: skip
         raise DamagedError(
             trial.folder / paths.VALID_CLASSES, f"must be {counted(images, 'class', 'classes')} each epoch"
         )
-    arrays = {trial.folder / paths.VALID_LOGITS: logits, trial.folder / paths.AVERAGED_LOGITS: averaged}
+    arrays = {trial.folder / paths.VALID_LOGITS: logits, trial.folder / paths.AVERAGED_LOGITS: averaged_logits}
     arrays |= {path: read_array(path) for path in paths.epoch_logits(trial.folder).values()}
     for path, array in arrays.items():
         if array is not None and (array.shape != (images, classes) or not np.isfinite(array).all()):

@@ -91,7 +91,7 @@ class Sweep:
         model = best.module_on("cpu")
         # The check is a hook, so that the structure of the module and the names of its weights stay the same.
         model.register_forward_pre_hook(
-            lambda _, given, named: check_images(next(iter((*given, *named.values())), None), best.image_size, Tensor),
+            lambda _, args, kwargs: check_images(next(iter((*args, *kwargs.values())), None), best.image_size, Tensor),
             with_kwargs=True,
         )
         return model

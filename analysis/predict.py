@@ -60,8 +60,8 @@ def main(
     with exit_codes(sweep):
         from sweep.analysis.outputs.predict import predict
 
-        more = id_column, submission, positive_class
-        lines = predict(sweep, kind, tta, images, data, out, probabilities, *more)
+        options = id_column, submission, positive_class
+        lines = predict(sweep, kind, tta, images, data, out, probabilities, *options)
     print("\n".join(lines))
 
 

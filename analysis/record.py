@@ -96,7 +96,7 @@ class Record:
         Raises:
           SweepError: a newer version began the sweep.
         """
-        return self._known("listing rules", self.file.defaults.listing, listing_rules.NEWEST)
+        return self._check_number("listing rules", self.file.defaults.listing, listing_rules.NEWEST)
 
     @property
     def decoding(self) -> Decoding:
@@ -105,7 +105,7 @@ class Record:
         Raises:
           SweepError: a newer version began the sweep.
         """
-        number = self._known("decoding recipes", self.file.defaults.decoder, decoders.NEWEST)
+        number = self._check_number("decoding recipes", self.file.defaults.decoder, decoders.NEWEST)
         return Decoding(number, self.settings.data_options.fit or STRETCH)
 
     @property
@@ -115,12 +115,12 @@ class Record:
         Raises:
           SweepError: a newer version began the sweep.
         """
-        return ensembles.ensembles(self._known("ensembles", self.file.defaults.ensemble, ensembles.NEWEST))
+        return ensembles.ensembles(self._check_number("ensembles", self.file.defaults.ensemble, ensembles.NEWEST))
 
-    def _known(self, what: str, number: int, newest: int) -> int:
+    def _check_number(self, kind: str, number: int, newest: int) -> int:
         if not 1 <= number <= newest:
             raise SweepError(
-                f"{self.folder / 'sweep.json'}: this version knows the {what} 1 to {newest}, got {number!r}; "
+                f"{self.folder / 'sweep.json'}: this version knows the {kind} 1 to {newest}, got {number!r}; "
                 "use the version that began the sweep"
             )
         return number
@@ -189,28 +189,29 @@ class Record:
     def near_duplicates(self) -> NearDuplicates | None:
         """The near duplicates across the splits of the data; None where none were found or kept."""
         try:
-            found: NearDuplicates = parsed(NearDuplicates, read_json(self.folder / paths.NEAR_DUPLICATES))
+            summary: NearDuplicates = parsed(NearDuplicates, read_json(self.folder / paths.NEAR_DUPLICATES))
         except (FileNotFoundError, DamagedError, ValueError):
             return None
-        return found
+        return summary
 
     @cached_property
     def damaged(self) -> dict[int, str]:
         """The damage of the kept files, in words, by the numbers of the trials that have damaged files."""
-        found = {}
+        messages = {}
         for trial in self.trials:
             try:
                 check_kept(trial, self.metric, len(self.valid_labels), len(self.classes))
             except DamagedError as error:
-                found[trial.number] = str(error)
-        return found
+                messages[trial.number] = str(error)
+        return messages
 
     def at_best(self, trial: TrialRecord) -> list[dict[str, float]]:
         """Returns the metrics of the epoch at which each net of a trial is the best.
 
-        A trial without folds has one net, with folds one for each. The list is empty without a value or a history.
+        A trial has one net, or with folds one net for each fold. The list is empty if the trial has no value or no
+        history.
         """
         if trial.value is None:
             return []
         values = [self.metric.of_epochs(read_history([epoch | {"fold": None} for epoch in net])) for net in trial.nets]
-        return [net[self.metric.best_epoch(of_net) - 1] for net, of_net in zip(trial.nets, values, strict=True)]
+        return [net[self.metric.best_epoch(net_values) - 1] for net, net_values in zip(trial.nets, values, strict=True)]

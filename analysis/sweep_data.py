@@ -32,7 +32,7 @@ def sweep_data(
       DataError: the data is not there, or is not the data that the sweep was run on.
     """
     settings, fingerprint = record.settings, record.file.fingerprint
-    found = str(place or settings.data)
+    location = str(place or settings.data)
     options = settings.data_options
     options = replace(
         options,
@@ -42,9 +42,9 @@ def sweep_data(
 
     def load_place() -> Dataset:
         listing, decoder, form = record.listing, record.decoding.number, record.file.pixels
-        return load(Path(found), options, settings.seed, listing, decoder, form)
+        return load(Path(location), options, settings.seed, listing, decoder, form)
 
-    return load_same(record.folder, found, settings.data, fingerprint, load_place)
+    return load_same(record.folder, location, settings.data, fingerprint, load_place)
 
 
 def data_spared(record: Record, place: Path | None) -> dict[Path, str]:
@@ -52,7 +52,9 @@ def data_spared(record: Record, place: Path | None) -> dict[Path, str]:
     return dict.fromkeys(filter(None, (Path(record.settings.data), place)), "a file of the sweep's data")
 
 
-def load_same(folder: Path, place: str, recorded: str, fingerprint: str, load_place: Callable[[], Dataset]) -> Dataset:
+def load_same(
+    folder: Path, place: str, recorded_place: str, fingerprint: str, load_place: Callable[[], Dataset]
+) -> Dataset:
     """Loads data and checks that the sweep in `folder` was started on the same data.
 
     Args:
@@ -65,12 +67,12 @@ def load_same(folder: Path, place: str, recorded: str, fingerprint: str, load_pl
     Raises:
       DataError: the data cannot be loaded, or is other data; the message names the place that the sweep recorded.
     """
-    is_named = not paths.is_same(place, recorded)
+    is_named = not paths.is_same(place, recorded_place)
     try:
         data = load_place()
     except DataError as error:
         if is_named:
-            raise DataError(error.problems, _way_out(recorded)) from error
+            raise DataError(error.problems, _way_out(recorded_place)) from error
         if os.path.exists(place):
             raise
         rule = "the data of this sweep must be there"
@@ -79,18 +81,18 @@ def load_same(folder: Path, place: str, recorded: str, fingerprint: str, load_pl
         restore = f"Restore them, or name with --data where they lie now. {OTHER_DATA}"
         rule = "not the images and labels that this sweep was started on, by their fingerprint"
         raise DataError(
-            [Problem(place, rule, "", _differences(folder, data))], _way_out(recorded) if is_named else restore
+            [Problem(place, rule, "", _differences(folder, data))], _way_out(recorded_place) if is_named else restore
         )
     return data
 
 
 def _differences(folder: Path, data: Dataset) -> str:
     """Returns, in lines, how many differences there are from the table that the sweep kept, and the first of them."""
-    kept = folder / paths.DATA_TABLE
-    found = differences(kept.read_bytes() if kept.exists() else b"", data)
-    more = [f"... and {len(found) - SHOWN_DIFFERENCES} more"] if len(found) > SHOWN_DIFFERENCES else []
-    return "\n  ".join([f"{counted(len(found), 'difference')}:", *found[:SHOWN_DIFFERENCES], *more])
+    path = folder / paths.DATA_TABLE
+    lines = differences(path.read_bytes() if path.exists() else b"", data)
+    rest = [f"... and {len(lines) - SHOWN_DIFFERENCES} more"] if len(lines) > SHOWN_DIFFERENCES else []
+    return "\n  ".join([f"{counted(len(lines), 'difference')}:", *lines[:SHOWN_DIFFERENCES], *rest])
 
 
-def _way_out(recorded: str) -> str:
-    return f"The data of this sweep lay last at {recorded}; name with --data where it lies now. {OTHER_DATA}"
+def _way_out(recorded_place: str) -> str:
+    return f"The data of this sweep lay last at {recorded_place}; name with --data where it lies now. {OTHER_DATA}"

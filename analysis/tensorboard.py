@@ -24,11 +24,11 @@ def main(sweep: Path) -> None:
         from sweep.analysis.outputs.tensorboard import write_events
         from sweep.analysis.record import Record
 
-        written, damaged = write_events(Record(sweep))
-    for message in damaged:
+        numbers, messages = write_events(Record(sweep))
+    for message in messages:
         print(f"left out: {message}", file=sys.stderr)
     place = f"{sweep / 'tensorboard'}"
-    print(f"{place}: {counted(len(written), 'more trial')}; tensorboard --logdir {place}")
+    print(f"{place}: {counted(len(numbers), 'more trial')}; tensorboard --logdir {place}")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ class TrialRecord:
 
     Attributes:
       reason: why a trial was PRUNED or failed; empty otherwise.
-      message: the words for people that go with the reason; empty without one.
+      message: the reason in words for people; empty without a reason.
       value: the best value of the metric over the epochs that count; None before the first epoch and for a FAIL. With
         folds, the mean over the folds that count, each at its best epoch.
       best_epoch: the epoch of `value`, from 1; 0 where there is no value, and with folds, since each fold has its own.
@@ -38,7 +38,7 @@ class TrialRecord:
       node: the node of the cluster on which the trial ran last; empty where it is not known.
       ended_at: when the trial ended, by the clock of the machine that ran the driver; None while it runs.
       config: the fields of its `TrialConfig` that are set. A trial that failed because the space had no config for it
-        has its seed alone.
+        has only its seed.
       params: the values that the search chose, by the names of the space. Where the search chose a multiple of a
         reference value, this has the field itself with its value.
       ranges: the range from which each of `params` was chosen, in the same units.
@@ -108,7 +108,7 @@ class TrialRecord:
 
     @property
     def nets(self) -> list[list[dict[str, float]]]:
-        """The epochs that count, as in `history`, in one list for each net: one net, or with folds one a fold."""
+        """The epochs that count, as in `history`, in one list for each net: one, or with folds one for each fold."""
         return [list(epochs) for _, epochs in groupby(self.history, lambda epoch: epoch.get("fold"))]
 
     @property
@@ -136,9 +136,9 @@ class TrialRecord:
         probabilities.
         """
         files = paths.epoch_logits(self.folder)
-        found = {epoch: read_array(path) for epoch, path in files.items() if epoch <= self.epochs}
+        logits = {epoch: read_array(path) for epoch, path in files.items() if epoch <= self.epochs}
         best = self.valid_logits
-        return dict(sorted((found | ({} if best is None else {self.best_epoch: best})).items()))
+        return dict(sorted((logits | ({} if best is None else {self.best_epoch: best})).items()))
 
     @property
     def valid_logits_tta(self) -> np.ndarray | None:
@@ -170,17 +170,17 @@ def trial_record(trial: FrozenTrial, sweep: Path, is_in_folds: bool) -> TrialRec
     values = [trial.intermediate_values[step] for step in sorted(trial.intermediate_values)]
     attributes = trial.user_attrs
     are_finite = all(isinstance(value, int | float) and math.isfinite(value) for value in values)
-    for what, is_so in (
+    for problem, is_so in (
         ("has a value that is no finite number", not are_finite),
         ("waits, and no driver writes that", trial.state == TrialState.WAITING),
         ("has no config", not isinstance(attributes.get("config"), dict)),
     ):
         if is_so:
             way_out = f"see `{spelled('check')} {sweep}`"
-            raise DamagedError(sweep, f"trial {trial.number} {what}", way_out)
+            raise DamagedError(sweep, f"trial {trial.number} {problem}", way_out)
     value = values[-1] if values and trial.state != TrialState.FAIL else None
-    # A driver writes reason and message before the state. One that is killed in between leaves them with a trial that
-    # goes on, for which they do not hold.
+    # A driver writes reason and message before the state. If it is killed in between, the trial continues later, and
+    # they are not true of it.
     has_reason = trial.state in (TrialState.PRUNED, TrialState.FAIL)
     return TrialRecord(
         number=trial.number,
@@ -195,8 +195,8 @@ def trial_record(trial: FrozenTrial, sweep: Path, is_in_folds: bool) -> TrialRec
         node=str(attributes.get("node", "")),
         ended_at=trial.datetime_complete,
         config=attributes["config"],
-        params={shown_name(name): _shown(trial, name)[0] for name in trial.params},
-        ranges={shown_name(name): _shown(trial, name)[1] for name in trial.params},
+        params={shown_name(name): _value_and_range(trial, name)[0] for name in trial.params},
+        ranges={shown_name(name): _value_and_range(trial, name)[1] for name in trial.params},
         folder=paths.trial_folder(sweep, trial.number),
         folds=len(values) if is_in_folds else 0,
         is_paused=is_paused(trial),
@@ -213,14 +213,14 @@ def is_paused(trial: FrozenTrial) -> bool:
     """Returns whether a trial of the ledger waits without a worker at a rung until other trials come there.
 
     No record says so directly. The attribute `rungs` lists the epochs at which a trial may have to wait, and the
-    attribute `passed` is set to such an epoch before the trial goes on from it.
+    attribute `passed` is set to such an epoch before the trial continues from it.
     """
     rungs, passed = trial.user_attrs.get("rungs"), trial.user_attrs.get("passed")
     is_at_rung = isinstance(rungs, list) and trial.last_step in rungs and passed != trial.last_step
     return is_at_rung and not trial.state.is_finished()
 
 
-def _shown(trial: FrozenTrial, parameter: str) -> tuple[Any, BaseDistribution]:
+def _value_and_range(trial: FrozenTrial, parameter: str) -> tuple[Any, BaseDistribution]:
     """Returns the value and range of a parameter as people see them.
 
     Where the search chose a multiple of a reference value, these are the value and range of the field itself.

@@ -25,8 +25,8 @@ def conditions(command: str, runs: str) -> str:
 
 def machine() -> str:
     """Returns the processor, whether it has units for bf16, and the memory of this machine in words."""
-    about = Path("/proc/cpuinfo").read_text()
-    names = re.findall(r"model name\s*: (.*)", about)
-    bf16 = "with" if "avx512_bf16" in about else "without"  # `trainable/precision.py` decides by the same flag
+    cpu_info = Path("/proc/cpuinfo").read_text()
+    names = re.findall(r"model name\s*: (.*)", cpu_info)
+    bf16 = "with" if "avx512_bf16" in cpu_info else "without"  # `trainable/precision.py` decides by the same flag
     gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{os.cpu_count()} cores of {names[0] if names else platform.machine()} {bf16} bf16 units, {gib:.0f} GiB"

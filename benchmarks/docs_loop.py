@@ -92,14 +92,14 @@ def train(space: dict, root: str) -> None:
             loss_of(model(images), labels).backward()
             optimizer.step()
         model.eval()
-        right = count = 0
+        correct = count = 0
         with torch.no_grad():
             for images, labels in valid_batches:
-                right += (model(images).argmax(1) == labels).sum().item()
+                correct += (model(images).argmax(1) == labels).sum().item()
                 count += len(labels)
         with tempfile.TemporaryDirectory() as folder:
             torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, f"{folder}/state.pt")
-            metrics = {"valid_accuracy": right / count, "first_batch": first_batch, "ended": time.time()}
+            metrics = {"valid_accuracy": correct / count, "first_batch": first_batch, "ended": time.time()}
             tune.report(metrics, checkpoint=tune.Checkpoint.from_directory(folder))
 
 

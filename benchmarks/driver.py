@@ -23,9 +23,8 @@ class Pace:
     """Seconds per trial, each the mean over a hundred trials.
 
     Attributes:
-      early, late: from one end of a trial to the next, over the second hundred and the last hundred trials. This is all
-        work of the driver, because the two workers train nothing and are waited for only as long as they overlap with
-        it.
+      early, late: from the end of a trial to the end of the next, over the second hundred and the last hundred trials.
+        All of it is work of the driver, because the two workers train nothing and run beside it.
       processor: processor time of the driver's process, over the last hundred.
       bridge: time within this project's own part, including records on the disk, over the last hundred; the rest is Ray
         Tune's and the screen's.
@@ -58,7 +57,7 @@ def pace(sampler: str) -> Pace:
     from sweep.search.ray.executor import execute
     from sweep.trainable.worker.ray_trial import RayTrial
 
-    class Fake(RayTrial):
+    class FakeTrial(RayTrial):
         training = staticmethod(fake_train)
 
     with tempfile.TemporaryDirectory() as name:
@@ -67,8 +66,8 @@ def pace(sampler: str) -> Pace:
         ends: list[np.ndarray] = []
         in_bridge = 0.0
 
-        def clocked(function: Any) -> Any:
-            def timed(*arguments: Any) -> Any:
+        def add_time(function: Any) -> Any:
+            def call(*arguments: Any) -> Any:
                 nonlocal in_bridge
                 started = time.monotonic()
                 try:
@@ -76,20 +75,20 @@ def pace(sampler: str) -> Pace:
                 finally:
                     in_bridge += time.monotonic() - started
 
-            return timed
+            return call
 
-        class Timed(Screen):
+        class TimedScreen(Screen):
             def ended(self, trial: Any) -> None:
                 super().ended(trial)
                 ends.append(np.array([time.monotonic(), time.process_time(), in_bridge]))
 
         with open(folder / "screen", "w") as out, chatter_to(folder / "log.txt"), connected(None):
-            bridge.watcher = Timed(Begun(folder, TRIALS, bridge.plan.metric, [], {}, out))
+            bridge.watcher = TimedScreen(Begun(folder, TRIALS, bridge.plan.metric, [], {}, out))
             for method in ("next_order", "report"):
-                setattr(bridge, method, clocked(getattr(bridge, method)))
+                setattr(bridge, method, add_time(getattr(bridge, method)))
             with bridge.watcher.open():
-                execute(bridge, in_memory(), {"cpu": 1.0}, lambda: WORKERS, Fake)
+                execute(bridge, in_memory(), {"cpu": 1.0}, lambda: WORKERS, FakeTrial)
     assert len(ends) == TRIALS
     early = (ends[2 * WINDOW - 1] - ends[WINDOW - 1]) / WINDOW
-    late, processor, ours = (ends[-1] - ends[-WINDOW - 1]) / WINDOW
-    return Pace(early[0], late, processor, ours)
+    late, processor, bridge_seconds = (ends[-1] - ends[-WINDOW - 1]) / WINDOW
+    return Pace(early[0], late, processor, bridge_seconds)

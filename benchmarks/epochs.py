@@ -32,7 +32,7 @@ def one_thread() -> None:
 
 
 def augmented_to_plain(data: Dataset) -> tuple[float, dict[str, list[float]]]:
-    """Returns the seconds of an epoch without augmentation, and by kind the ratios of augmented epochs to such epochs.
+    """Returns the seconds of a plain epoch, and by kind of augmentation the ratios of augmented epochs to plain ones.
 
     The kinds are flips with rotation, and all seven transforms. Each ratio is of a pair of epochs that ran one after
     the other.
@@ -54,20 +54,20 @@ def batched_to_albumentations(data: Dataset) -> list[float]:
     All seven transforms have p = 0.5, in batches of 200.
     """
     pipeline = compose(SEVEN)
-    change = batched(pipeline)
-    assert change is not None
+    transform = batched(pipeline)
+    assert transform is not None
     images = torch.tensor(data.train.images[:BATCH])
     generator = torch.Generator().manual_seed(0)
     ratios = []
     for _ in range(EPOCHS):
         slow = _seconds(lambda: per_image(pipeline, images, 0), 2)
-        ratios.append(slow / _seconds(lambda: change(images, generator), 20))
+        ratios.append(slow / _seconds(lambda: transform(images, generator), 20))
     return ratios
 
 
-def _seconds(work: Callable[[], object], times: int) -> float:
+def _seconds(work: Callable[[], object], repeats: int) -> float:
     seconds = []
-    for _ in range(times):
+    for _ in range(repeats):
         started = time.perf_counter()
         work()
         seconds.append(time.perf_counter() - started)

@@ -31,13 +31,13 @@ def seconds(metric: str, classes: int) -> float:
     """
     rng = np.random.default_rng(0)
     labels = rng.integers(0, classes, IMAGES)
-    shared = rng.standard_normal((IMAGES, classes), np.float32)
+    shared_logits = rng.standard_normal((IMAGES, classes), np.float32)
     logits = np.empty((TRIALS * EPOCHS_OF_TRIAL, IMAGES, classes), np.float16)
     for trial in np.split(logits, TRIALS):
-        of_trial = shared + 0.6 * rng.standard_normal((IMAGES, classes), np.float32)
-        of_trial[np.arange(IMAGES), labels] += 1.5 - 0.1 * rng.exponential()
+        trial_logits = shared_logits + 0.6 * rng.standard_normal((IMAGES, classes), np.float32)
+        trial_logits[np.arange(IMAGES), labels] += 1.5 - 0.1 * rng.exponential()
         for epoch in trial:
-            epoch[:] = of_trial + 0.4 * rng.standard_normal((IMAGES, classes), np.float32)
+            epoch[:] = trial_logits + 0.4 * rng.standard_normal((IMAGES, classes), np.float32)
     counts = draws(IMAGES)
     names = tuple(map(str, range(classes)))
     record = cast("Record", Judged(named(metric).for_classes(names), names))

@@ -23,16 +23,16 @@ from tests.clusters import RayNode, cluster
 from tests.drivers import ROOT
 
 TRIALS = 6
-TOLD_SECONDS = 30.0  # within which the screen must say what happened
+MESSAGE_SECONDS = 30.0  # within which the screen must say what happened
 SIGNAL_SECONDS = 10.0  # within which a signal ends any wait
-PAUSE_SECONDS = 130.0  # longer than the shortest time after which an epoch is hung
+PAUSE_SECONDS = 130.0  # longer than the shortest time after which an epoch counts as hung
 END_SECONDS = 900.0  # within which a driver must end, even on a busy machine
 SWEEP = ("--max-epochs", 4, "--fix", "arch=mlp", "--fix", "epochs=4", "--no-baselines", "--pruner", "none")
 
 
 @dataclass
 class Driver:
-    """The process of a sweep's driver, with its output and the times of it.
+    """The process of a sweep's driver, with its output and when each line of it came.
 
     Attributes:
       process: the driver's process.
@@ -61,7 +61,7 @@ class Driver:
 
     def seen_at(self, *words: str) -> float | None:
         """Returns when a line first contained one of these texts, in seconds since the start; None if none did."""
-        return next((at for at, line in self.lines if any(word in line for word in words)), None)
+        return next((seconds for seconds, line in self.lines if any(word in line for word in words)), None)
 
     def wait_for(self, words: str) -> None:
         """Returns once a line contains this text, or the driver has ended."""
@@ -96,16 +96,16 @@ class Outcome:
 
     Attributes:
       code: the exit code; None if the driver had to be killed.
-      seconds: the time from the fault to the message; None if there was none.
-      found: what was found, in words.
-      whole_seconds: the time of the whole experiment.
+      message_seconds: the time from the fault to the message; None if there was none.
+      result: what happened, in words.
+      total_seconds: the time of the whole experiment.
       problems: everything that is not as it must be.
     """
 
     code: int | None
-    seconds: float | None
-    found: str
-    whole_seconds: float
+    message_seconds: float | None
+    result: str
+    total_seconds: float
     problems: list[str]
 
 
@@ -141,24 +141,24 @@ def ended(folder: Path) -> dict[int, tuple[str, float | None]]:
 def refused(folder: Path, words: str, code: int, *options: object, **environment: str | None) -> Outcome:
     """Runs a sweep that cannot begin: it must say so, end with this code, and leave nothing behind."""
     driver = start(folder, *options, **environment)
-    found = driver.end()
-    problems = _problems(driver, found, code, driver.seen_at(words))
+    exit_code = driver.end()
+    problems = _problems(driver, exit_code, code, driver.seen_at(words))
     if folder.exists():
         problems.append(f"left behind: {sorted(path.name for path in folder.iterdir())}")
-    return Outcome(found, driver.seen_at(words), "leaves nothing behind", driver.seconds, problems)
+    return Outcome(exit_code, driver.seen_at(words), "leaves nothing behind", driver.seconds, problems)
 
 
 def works(folder: Path, words: str, *options: object, **environment: str | None) -> Outcome:
     """Runs a sweep that must succeed in spite of a doubtful setting, and must say what is doubtful."""
     folder.with_name("go").touch()
     driver = start(folder, *options, **environment)
-    found = driver.end()
-    problems = _problems(driver, found, 0, driver.seen_at(words) if words else 0.0)
-    there = ended(folder)
-    if len(there) != TRIALS:
-        problems.append(f"{len(there)} of {TRIALS} trials ended")
+    exit_code = driver.end()
+    problems = _problems(driver, exit_code, 0, driver.seen_at(words) if words else 0.0)
+    trials = ended(folder)
+    if len(trials) != TRIALS:
+        problems.append(f"{len(trials)} of {TRIALS} trials ended")
     return Outcome(
-        found, driver.seen_at(words) if words else None, f"all {TRIALS} trials ended", driver.seconds, problems
+        exit_code, driver.seen_at(words) if words else None, f"all {TRIALS} trials ended", driver.seconds, problems
     )
 
 
@@ -168,33 +168,33 @@ def struck(folder: Path, words: str, strike: Callable[[RayNode], None], *options
     folder.with_name("go").unlink(missing_ok=True)
     driver = start(folder, *options)
     driver.wait_for(f"[2/{TRIALS}]")
-    at = driver.seconds
+    fault_at = driver.seconds
     strike(RayNode(driver.process))
     code = driver.end()
-    told = driver.seen_at(words)
-    problems = _problems(driver, code, 4, told and told - at)
-    before = ended(folder)
+    message_at = driver.seen_at(words)
+    problems = _problems(driver, code, 4, message_at and message_at - fault_at)
+    old_trials = ended(folder)
     attempts = {t.number: t.attempts for t in Record(folder).trials}
     report = _report(folder, problems)
     folder.with_name("go").touch()
-    again = start(folder, *options)
-    if again.end() != 0:
-        problems.append(f"the same command did not go on: {again.text[-500:]}")
-    after = ended(folder)
-    if len(after) != TRIALS or any(after.get(number) != trial for number, trial in before.items()):
-        problems.append(f"ended before: {before}, after: {after}")
-    found = (
-        f"{report}, {len(before)} ended trials kept, {max(attempts.values())} attempt each at most; "
+    second_driver = start(folder, *options)
+    if second_driver.end() != 0:
+        problems.append(f"the same command did not go on: {second_driver.text[-500:]}")
+    new_trials = ended(folder)
+    if len(new_trials) != TRIALS or any(new_trials.get(number) != trial for number, trial in old_trials.items()):
+        problems.append(f"ended before: {old_trials}, after: {new_trials}")
+    result = (
+        f"{report}, {len(old_trials)} ended trials kept, {max(attempts.values())} attempt each at most; "
         f"the same command ended all {TRIALS}"
     )
-    return Outcome(code, told and told - at, found, time.monotonic() - began, problems)
+    return Outcome(code, message_at and message_at - fault_at, result, time.monotonic() - began, problems)
 
 
-def _problems(driver: Driver, code: int | None, must: int, told: float | None) -> list[str]:
-    problems = [] if code == must else [f"exit code {code}: {driver.text[-1000:]}"]
+def _problems(driver: Driver, exit_code: int | None, expected_code: int, message_seconds: float | None) -> list[str]:
+    problems = [] if exit_code == expected_code else [f"exit code {exit_code}: {driver.text[-1000:]}"]
     if "Traceback" in driver.text:
         problems.append(driver.text[-1000:])
-    if told is None:
+    if message_seconds is None:
         problems.append(f"not a word of it: {driver.text[-1000:]}")
     return problems
 
@@ -223,11 +223,11 @@ def paused(folder: Path) -> Outcome:
     driver = start(folder)
     driver.wait_for(f"[1/{TRIALS}]")
     pids = RayNode(driver.process).pids
-    for number in (signal.SIGSTOP, signal.SIGCONT):
+    for signal_number in (signal.SIGSTOP, signal.SIGCONT):
         for pid in pids:
             with suppress(ProcessLookupError):
-                os.kill(pid, number)
-        if number == signal.SIGSTOP:
+                os.kill(pid, signal_number)
+        if signal_number == signal.SIGSTOP:
             time.sleep(PAUSE_SECONDS)
     code = driver.end()
     trials = Record(folder).trials
@@ -235,21 +235,23 @@ def paused(folder: Path) -> Outcome:
     problems = _problems(driver, code, 0, 0.0)
     if attempts != 1 or len(ended(folder)) != TRIALS:
         problems.append(f"{attempts} attempts of a trial, {len(ended(folder))} of {TRIALS} trials ended")
-    found = f"{len(pids)} processes stopped for {PAUSE_SECONDS:.0f} s; all {TRIALS} trials ended in their first attempt"
-    return Outcome(code, None, found, driver.seconds, problems)
+    result = (
+        f"{len(pids)} processes stopped for {PAUSE_SECONDS:.0f} s; all {TRIALS} trials ended in their first attempt"
+    )
+    return Outcome(code, None, result, driver.seconds, problems)
 
 
 def private(folder: Path) -> Outcome:
-    """Runs a second sweep that asks for any existing cluster, beside one that runs on a session of its own."""
+    """Runs a second sweep that asks for any existing cluster, beside one that runs on a Ray session of its own."""
     folder.with_name("go").unlink(missing_ok=True)
     first = start(folder)
     first.wait_for(f"[1/{TRIALS}]")
-    told = refused(folder.with_name("second"), "no Ray cluster runs on this machine", 2, "--address", "auto")
+    outcome = refused(folder.with_name("second"), "no Ray cluster runs on this machine", 2, "--address", "auto")
     folder.with_name("go").touch()
     code = first.end()
-    told.problems += _problems(first, code, 0, 0.0)
-    told.found = "the second leaves nothing behind, the first ends as if alone"
-    return told
+    outcome.problems += _problems(first, code, 0, 0.0)
+    outcome.result = "the second leaves nothing behind, the first ends as if alone"
+    return outcome
 
 
 @contextmanager
@@ -260,14 +262,14 @@ def silent() -> Iterator[str]:
 
 
 def signalled(folder: Path) -> Outcome:
-    """Sends SIGTERM to a driver that waits for a cluster which never answers."""
+    """Sends SIGTERM to a driver that waits for a cluster that never answers."""
     with silent() as address:
         driver = start(folder, "--address", address)
         time.sleep(4.0)  # until it has imported everything and waits for the cluster
-        at = driver.seconds
+        signalled_at = driver.seconds
         driver.process.send_signal(signal.SIGTERM)
         code = driver.end()
-    seconds = driver.seconds - at
+    seconds = driver.seconds - signalled_at
     problems = _problems(driver, code, 143, driver.seen_at("Stopped by SIGTERM"))
     if seconds > SIGNAL_SECONDS:
         problems.append(f"ended after {seconds:.1f} s")
@@ -276,47 +278,48 @@ def signalled(folder: Path) -> Outcome:
 
 def head_lost(folder: Path) -> Outcome:
     """Kills the head of a cluster under a running sweep."""
-    with cluster(folder.with_name("home"), head=("--num-cpus=2", "--include-dashboard=false")) as made:
-        environment: dict[str, str | None] = {**made.environment, "PYTHONPATH": None}
+    with cluster(folder.with_name("home"), head=("--num-cpus=2", "--include-dashboard=false")) as ray_cluster:
+        environment: dict[str, str | None] = {**ray_cluster.environment, "PYTHONPATH": None}
         folder.with_name("go").unlink(missing_ok=True)
-        driver = start(folder, "--address", made.address, **environment)
+        driver = start(folder, "--address", ray_cluster.address, **environment)
         driver.wait_for(f"[2/{TRIALS}]")
-        at = driver.seconds
-        for pid in made.nodes[0].named("gcs_server"):
+        fault_at = driver.seconds
+        for pid in ray_cluster.nodes[0].named("gcs_server"):
             os.kill(pid, signal.SIGKILL)
         code = driver.end()
-    told = driver.seen_at("Ray ended under the sweep")
-    problems = _problems(driver, code, 4, told and told - at)
+    message_at = driver.seen_at("Ray ended under the sweep")
+    problems = _problems(driver, code, 4, message_at and message_at - fault_at)
     report = _report(folder, problems)
-    found = f"{report}, {len(ended(folder))} ended trials kept"
-    return Outcome(code, told and told - at, found, driver.seconds, problems)
+    result = f"{report}, {len(ended(folder))} ended trials kept"
+    return Outcome(code, message_at and message_at - fault_at, result, driver.seconds, problems)
 
 
 def faults(folder: Path) -> Iterator[tuple[str, str, Outcome]]:
-    """Yields for each fault its name, what must be, and what was found; `folder` holds the demo images in `demo`."""
-    sweep, long = folder / "sweep", folder / ("a" * 50)
-    long.mkdir()
-    must = "told, exit code 2, nothing left behind"
-    nothing = "127.0.0.1:1"
-    yield "`--address` where nothing listens", must, refused(sweep, "no Ray cluster answers", 2, "--address", nothing)
+    """Yields for each fault its name, the requirement and the outcome; `folder` holds the demo images in `demo`."""
+    sweep, long_folder = folder / "sweep", folder / ("a" * 50)
+    long_folder.mkdir()
+    requirement = "told, exit code 2, nothing left behind"
+    unused_address = "127.0.0.1:1"
+    outcome = refused(sweep, "no Ray cluster answers", 2, "--address", unused_address)
+    yield "`--address` where nothing listens", requirement, outcome
     with silent() as address:
-        told = refused(sweep, "no answer in", 2, "--address", address)
-    yield "`--address` where what listens says nothing", must, told
+        outcome = refused(sweep, "no answer in", 2, "--address", address)
+    yield "`--address` where what listens says nothing", requirement, outcome
     yield "SIGTERM while it is waited for", f"ends within {SIGNAL_SECONDS:.0f} s, exit code 143", signalled(sweep)
-    told = refused(sweep, "is where jobs are submitted to", 2, RAY_ADDRESS="http://127.0.0.1:8265")
-    yield "`RAY_ADDRESS=http://...`", must, told
-    told = works(folder / "long", "Ray's session cannot lie there", TMPDIR=str(long))
-    yield f"`TMPDIR` of {len(str(long))} characters", "told, and runs: Ray's session lies elsewhere", told
-    runs = "runs: a session of one's own writes nothing there"
-    yield "`HOME` not set", runs, works(folder / "homeless", "", HOME=None)
-    yield "`HOME` that cannot be written", runs, works(folder / "nowhere", "", HOME="/proc")
-    yield "a second sweep with `--address auto` beside one on its own Ray", must, private(folder / "first")
-    must = "told, exit code 4, a report, no attempt lost, the same command goes on"
-    ray_ended = "Ray ended under the sweep"
+    outcome = refused(sweep, "is where jobs are submitted to", 2, RAY_ADDRESS="http://127.0.0.1:8265")
+    yield "`RAY_ADDRESS=http://...`", requirement, outcome
+    outcome = works(folder / "long", "Ray's session cannot lie there", TMPDIR=str(long_folder))
+    yield f"`TMPDIR` of {len(str(long_folder))} characters", "told, and runs: Ray's session lies elsewhere", outcome
+    success = "runs: a session of one's own writes nothing there"
+    yield "`HOME` not set", success, works(folder / "homeless", "", HOME=None)
+    yield "`HOME` that cannot be written", success, works(folder / "nowhere", "", HOME="/proc")
+    yield "a second sweep with `--address auto` beside one on its own Ray", requirement, private(folder / "first")
+    requirement = "told, exit code 4, a report, no attempt lost, the same command goes on"
+    message = "Ray ended under the sweep"
     for name in ("gcs_server", "raylet"):
-        told = struck(folder / name, ray_ended, killed(name))
-        yield f"SIGKILL of Ray's `{name}` while trials run", must, told
-    must = "told, exit code 4, a report"
-    yield "SIGKILL of the `gcs_server` of a cluster while trials run", must, head_lost(folder / "headless")
-    must = "no trial loses an attempt"
-    yield f"everything stopped for {PAUSE_SECONDS:.0f} s and continued", must, paused(folder / "paused")
+        outcome = struck(folder / name, message, killed(name))
+        yield f"SIGKILL of Ray's `{name}` while trials run", requirement, outcome
+    requirement = "told, exit code 4, a report"
+    yield "SIGKILL of the `gcs_server` of a cluster while trials run", requirement, head_lost(folder / "headless")
+    requirement = "no trial loses an attempt"
+    yield f"everything stopped for {PAUSE_SECONDS:.0f} s and continued", requirement, paused(folder / "paused")

@@ -23,7 +23,7 @@ def sweep_of_clip_art(folder: Path) -> tuple[str, float, list[str]]:
     """Runs a sweep on the package's pictures to its end.
 
     Returns:
-      What was found, in words; the seconds of the sweep; and a line for each thing that is not as it must be.
+      The result in words; the seconds of the sweep; and a line for each thing that is not as it must be.
     """
     subprocess.run(["apt-get", "download", "-qq", PACKAGE], cwd=folder, check=True, capture_output=True)
     (package,) = folder.glob(f"{PACKAGE}*.deb")
@@ -31,19 +31,21 @@ def sweep_of_clip_art(folder: Path) -> tuple[str, float, list[str]]:
     data, sweep = folder / "unpacked" / PICTURES, folder / "sweep"
     words = ["--data", str(data), "--sweep", str(sweep), "--image-size", "64", "--leave-out", "bad", *QUICK]
     began = time.monotonic()
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "search.run", *words], cwd=ROOT, capture_output=True, text=True, check=False
     )
     seconds = time.monotonic() - began
-    if done.returncode or not (sweep / paths.REPORT_PAGE).exists():
-        return f"exit code {done.returncode}", seconds, [done.stdout[-2000:], done.stderr[-2000:]]
-    used, left_out = _rows(sweep / paths.DATA_TABLE), _rows(sweep / paths.LEFT_OUT)
+    if process.returncode or not (sweep / paths.REPORT_PAGE).exists():
+        return f"exit code {process.returncode}", seconds, [process.stdout[-2000:], process.stderr[-2000:]]
+    rows_used, left_out = _rows(sweep / paths.DATA_TABLE), _rows(sweep / paths.LEFT_OUT)
     pictures = sum(path.is_file() for path in data.rglob("*.png"))
     reasons = Counter(row["reason"] for row in left_out).most_common()
     parts = ", ".join(f"{count:,} {reason}" for reason, count in reasons)
-    found = f"{pictures:,} pictures: {len(used):,} used, {len(left_out):,} left out ({parts}); a report was written"
-    lost = pictures - len(used) - len(left_out)
-    return found, seconds, [f"{lost} pictures are neither used nor in {paths.LEFT_OUT}"] if lost else []
+    result = (
+        f"{pictures:,} pictures: {len(rows_used):,} used, {len(left_out):,} left out ({parts}); a report was written"
+    )
+    lost_count = pictures - len(rows_used) - len(left_out)
+    return result, seconds, [f"{lost_count} pictures are neither used nor in {paths.LEFT_OUT}"] if lost_count else []
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

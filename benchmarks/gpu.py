@@ -54,11 +54,11 @@ def section(data: Path) -> Iterator[str]:
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"
     for name, config in NETS.items():
         with _kernel_by_kernel():
-            slow, little = _images_a_second(config, images, device)
+            slow_rate, slow_busy = _images_a_second(config, images, device)
         rate, busy = _images_a_second(config, images, device)
-        used = rate * _flops_an_image(config, images, device) / peak
-        idle = [f"{100 * (1 - share):.0f} %" for share in (little, busy)]
-        yield f"| {name} | {slow:,.0f} | {idle[0]} | {rate:,.0f} | {idle[1]} | {100 * used:.1f} % |"
+        utilization = rate * _flops_an_image(config, images, device) / peak
+        idle = [f"{100 * (1 - share):.0f} %" for share in (slow_busy, busy)]
+        yield f"| {name} | {slow_rate:,.0f} | {idle[0]} | {rate:,.0f} | {idle[1]} | {100 * utilization:.1f} % |"
     yield ""
     yield f"{WORK}, wall time, beside the same trials one at a time in one process without Ray, kernel by kernel"
     yield f"({EAGER_TRIALS} of them, times {WORK.trials / EAGER_TRIALS:g}) and as CUDA graphs:"
@@ -66,13 +66,15 @@ def section(data: Path) -> Iterator[str]:
     yield "| trials | s | first to last step, s | times as fast |"
     yield "| --- | ---: | ---: | ---: |"
     with _kernel_by_kernel():
-        eager = _one_at_a_time(images, device, EAGER_TRIALS) * WORK.trials / EAGER_TRIALS
-    yield f"| one at a time, kernel by kernel | {eager:.0f} | {eager:.0f} | 1 |"
-    alone = _one_at_a_time(images, device, WORK.trials)
-    yield f"| one at a time, as graphs | {alone:.0f} | {alone:.0f} | {eager / alone:.1f} |"
+        eager_seconds = _one_at_a_time(images, device, EAGER_TRIALS) * WORK.trials / EAGER_TRIALS
+    yield f"| one at a time, kernel by kernel | {eager_seconds:.0f} | {eager_seconds:.0f} | 1 |"
+    graph_seconds = _one_at_a_time(images, device, WORK.trials)
+    ratio = eager_seconds / graph_seconds
+    yield f"| one at a time, as graphs | {graph_seconds:.0f} | {graph_seconds:.0f} | {ratio:.1f} |"
     for share in SHARES:
         run = ours(WORK, data, is_timed=True, concurrency=round(1 / share), gpus=share)
-        yield f"| a sweep, {share:g} GPU a trial | {run.seconds:.0f} | {run.span:.0f} | {eager / run.seconds:.1f} |"
+        ratio = eager_seconds / run.seconds
+        yield f"| a sweep, {share:g} GPU a trial | {run.seconds:.0f} | {run.span:.0f} | {ratio:.1f} |"
     yield ""
     yield from tables(images, device, torch.cuda.get_device_name())
     yield ""
@@ -92,8 +94,8 @@ def _images_a_second(config: TrialConfig, data: Dataset, device: torch.device) -
     with torch.profiler.profile() as profile:
         next(run)
     # Events of the CPU side are left out, because they contain the times of their kernels again.
-    on_device = [event for event in profile.key_averages() if event.device_type == DeviceType.CUDA]
-    kernels = sum(event.self_device_time_total for event in on_device if not event.is_user_annotation) / 1e6
+    device_events = [event for event in profile.key_averages() if event.device_type == DeviceType.CUDA]
+    kernels = sum(event.self_device_time_total for event in device_events if not event.is_user_annotation) / 1e6
     return len(data.train.images) / seconds, kernels / seconds
 
 

@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 COUNTS = 1200, 800, 500, 300, 200, 120, 70, 40, 25, 15
 SEEDS = 0, 1, 2
 TRIALS = 30
-LEAST = 0.02  # by which the macro F1 of the first sweep must be better
+REQUIRED_GAIN = 0.02  # by which the macro F1 of the first sweep must be better
 DRAWS = 10_000
 WAYS = {
     "searched": ["--metric", "macro_f1"],
@@ -58,14 +58,14 @@ class Answers:
 
 
 def macro_f1(confusion: np.ndarray) -> float:
-    """Returns the mean of the classes' F1, which is 0 for a class that is neither present nor answered."""
-    both = confusion.sum(0) + confusion.sum(1)
-    return float(np.mean(2 * np.diag(confusion) / np.where(both > 0, both, 1)))
+    """Returns the mean of the classes' F1, which is 0 for a class that is neither present nor predicted."""
+    totals = confusion.sum(0) + confusion.sum(1)
+    return float(np.mean(2 * np.diag(confusion) / np.where(totals > 0, totals, 1)))
 
 
-def cut(packed: Path, folder: Path) -> None:
+def cut(archive_path: Path, folder: Path) -> None:
     """Extracts the reduced data set into a folder, with a subfolder for each class."""
-    with zipfile.ZipFile(packed) as archive:
+    with zipfile.ZipFile(archive_path) as archive:
         for name in _names_to_keep(archive.namelist()):
             archive.extract(name, folder)
 
@@ -83,16 +83,19 @@ def swept(data: Path, sweep: Path, seed: int, words: Sequence[str]) -> Answers:
     command += ["--trials", TRIALS, "--seed", seed, *words]
     subprocess.run([*map(str, command)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     with (sweep / "predictions.csv").open(newline="") as file:
-        answered = {row["id"]: row["label"] for row in csv.DictReader(file)}
-    return _scored(answered, data)
+        labels_by_name = {row["id"]: row["label"] for row in csv.DictReader(file)}
+    return _match_answers(labels_by_name, data)
 
 
-def _scored(answered: dict[str, str], data: Path) -> Answers:
+def _match_answers(labels_by_name: dict[str, str], data: Path) -> Answers:
     classes = sorted(folder.name for folder in (data / "train").iterdir())
     truth = {file.relative_to(data / "test").as_posix(): file.parent.name for file in (data / "test").glob("*/*")}
-    found = {"/".join(PurePosixPath(name).parts[-2:]): label for name, label in answered.items()}
-    assert found.keys() == truth.keys(), "predictions are of other images than the test split has"
-    labels, answers = (np.array([classes.index(of[name]) for name in sorted(truth)]) for of in (truth, found))
+    predictions = {"/".join(PurePosixPath(name).parts[-2:]): label for name, label in labels_by_name.items()}
+    assert predictions.keys() == truth.keys(), "predictions are of other images than the test split has"
+    labels, answers = (
+        np.array([classes.index(labels_by_path[path]) for path in sorted(truth)])
+        for labels_by_path in (truth, predictions)
+    )
     return Answers(labels, answers)
 
 
@@ -117,10 +120,10 @@ def section(seeds: Sequence[int]) -> tuple[list[str], bool]:
     Raises:
       KeyError: the environment does not name the archive by SWEEP_TEST_CIFAR.
     """
-    packed = Path(os.environ["SWEEP_TEST_CIFAR"])
+    archive_path = Path(os.environ["SWEEP_TEST_CIFAR"])
     with tempfile.TemporaryDirectory(prefix="imbalance-") as name:
         folder = Path(name)
-        cut(packed, folder / "data")
+        cut(archive_path, folder / "data")
         pairs = []
         for seed in seeds:
             one, other = (
@@ -132,7 +135,7 @@ def section(seeds: Sequence[int]) -> tuple[list[str], bool]:
     rows = [[each for answers in pair for each in _values(answers)] for pair in pairs]
     difference = float(np.mean([macro_f1(one.confusion()) - macro_f1(other.confusion()) for one, other in pairs]))
     low, high = interval(pairs)
-    holds = difference >= LEAST and low > 0
+    is_reached = difference >= REQUIRED_GAIN and low > 0
     counts = ", ".join(f"{count:,}" for count in COUNTS)
     lines = [
         conditions("make bench ARGS=imbalance", f"{len(seeds)} seeds"),
@@ -151,21 +154,21 @@ def section(seeds: Sequence[int]) -> tuple[list[str], bool]:
         ),
         "",
         f"Macro F1 is {100 * difference:+.1f} points better in the mean, 95 % paired bootstrap interval over the test "
-        f"images {100 * low:+.1f} to {100 * high:+.1f}; it must be {100 * LEAST:.0f} points, and the interval above 0: "
-        f"{'reached' if holds else '**missed**'}.",
+        f"images {100 * low:+.1f} to {100 * high:+.1f}; it must be {100 * REQUIRED_GAIN:.0f} points, and the "
+        f"interval above 0: {'reached' if is_reached else '**missed**'}.",
     ]
-    return lines, holds
+    return lines, is_reached
 
 
 def _values(answers: Answers) -> tuple[float, float, float]:
     """Returns macro F1, accuracy, and the mean recall of the classes with fewer than 100 training images."""
     confusion = answers.confusion()
     recalls = np.diag(confusion) / confusion.sum(1)
-    rare = np.array(COUNTS) < 100
-    return macro_f1(confusion), float(np.diag(confusion).sum() / confusion.sum()), float(recalls[rare].mean())
+    is_rare = np.array(COUNTS) < 100
+    return macro_f1(confusion), float(np.diag(confusion).sum() / confusion.sum()), float(recalls[is_rare].mean())
 
 
 if __name__ == "__main__":
-    found, is_reached = section([*map(int, sys.argv[1:])])
-    print("\n".join(found))
+    lines, is_reached = section([*map(int, sys.argv[1:])])
+    print("\n".join(lines))
     sys.exit(0 if is_reached else 1)

@@ -41,7 +41,7 @@ class Figures:
 
     Attributes:
       a_second, first_a_second: images per second of all workers together, in their last epoch and in their first.
-      driver, worker: the most bytes of memory that the driver, and the largest worker, had of their own.
+      driver, worker: the peak of the private memory of the driver, and of the largest worker, in bytes.
     """
 
     a_second: float
@@ -50,9 +50,9 @@ class Figures:
     worker: int
 
 
-def measure(gigabytes: float, kept: str) -> Figures:
-    """Returns what a sweep of this size and form of data measures, in a process of its own."""
-    return Figures(**measured("large_store", gigabytes, kept))
+def measure(gigabytes: float, form: str) -> Figures:
+    """Returns the figures of a sweep over data of this size and form, which runs in a process of its own."""
+    return Figures(**measured("large_store", gigabytes, form))
 
 
 def two_epochs(trial: Any) -> TrialConfig:
@@ -62,7 +62,7 @@ def two_epochs(trial: Any) -> TrialConfig:
     return TrialConfig(arch="mlp", width=0.1, lr=lr, batch_size=64, epochs=2, **crops)
 
 
-def sweep(folder: Path, gigabytes: float, kept: str) -> Figures:
+def sweep(folder: Path, gigabytes: float, form: str) -> Figures:
     """Runs a sweep with one trial for each worker; this process is its driver."""
     from sweep.search.ray.connection import connected, prepare
 
@@ -78,31 +78,31 @@ def sweep(folder: Path, gigabytes: float, kept: str) -> Figures:
 
     def train(config: Any, data: Any, state: Any) -> Iterator[Any]:
         paces = []
-        with PeakMemory() as most:
+        with PeakMemory() as peak:
             for metrics in loop.train(config, data, state):
                 paces.append(len(data.train.images) / metrics.seconds)
-                about = {"bytes": most.bytes, "last": paces[-1], "first": paces[0]}
-                (log / f"{os.getpid()}.json").write_text(json.dumps(about))
+                figures = {"bytes": peak.bytes, "last": paces[-1], "first": paces[0]}
+                (log / f"{os.getpid()}.json").write_text(json.dumps(figures))
                 yield metrics
 
     class TimedTrial(RayTrial):
         training = staticmethod(train)
 
-    data = _dataset(folder, gigabytes, kept)
+    data = _dataset(folder, gigabytes, form)
     bridge, _ = open_bridge(folder / "sweep", WORKERS, two_epochs, sampler="random", pruner="none")
-    with chatter_to(folder / "log.txt"), PeakMemory() as most, connected(None):
+    with chatter_to(folder / "log.txt"), PeakMemory() as peak, connected(None):
         execute(bridge, data, {"cpu": 1.0}, lambda: WORKERS, TimedTrial)
     workers = [json.loads(path.read_text()) for path in log.iterdir()]
     assert len(workers) == WORKERS
     last, first = (sum(each[name] for each in workers) for name in ("last", "first"))
-    return Figures(last, first, most.bytes, max(each["bytes"] for each in workers))
+    return Figures(last, first, peak.bytes, max(each["bytes"] for each in workers))
 
 
 class PeakMemory:
-    """Notes the most memory that this process has of its own during the block, measured twice a second."""
+    """Measures the peak of this process's private memory during the block, twice a second."""
 
     def __init__(self) -> None:
-        self.bytes, self.over = 0, threading.Event()
+        self.bytes, self.stop = 0, threading.Event()
         self.watcher = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> "PeakMemory":
@@ -110,22 +110,22 @@ class PeakMemory:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.over.set()
+        self.stop.set()
         self.watcher.join()
 
     def _watch(self) -> None:
-        while not self.over.is_set():
+        while not self.stop.is_set():
             self.bytes = max(self.bytes, private_bytes())
-            self.over.wait(0.5)
+            self.stop.wait(0.5)
 
 
-def _dataset(folder: Path, gigabytes: float, kept: str) -> Dataset:
+def _dataset(folder: Path, gigabytes: float, form: str) -> Dataset:
     count = int(gigabytes * 1e9) // IMAGE_BYTES
     stored = _store(folder / "store.pixels", count + VALID)
     train: Pixels = stored.take(np.arange(count))
-    train, valid = (train if kept == MAPPED else train[:]), stored.take(np.arange(count, count + VALID))
-    first, second = (Split((), images, np.arange(len(images)) % CLASSES) for images in (train, valid))
-    return Dataset(first, second, None, tuple(map(str, range(CLASSES))), None, "f" * 64, ())
+    train, valid = (train if form == MAPPED else train[:]), stored.take(np.arange(count, count + VALID))
+    train_split, valid_split = (Split((), images, np.arange(len(images)) % CLASSES) for images in (train, valid))
+    return Dataset(train_split, valid_split, None, tuple(map(str, range(CLASSES))), None, "f" * 64, ())
 
 
 def _store(path: Path, count: int) -> StoredPixels:

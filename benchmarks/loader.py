@@ -1,10 +1,10 @@
 """Measures the pace of the image loader alone, without a net, beside torchvision's.
 
-    python -m benchmarks.loader FOLDER        # what `measured` runs; JSON
+    python -m benchmarks.loader FOLDER        # run by `measured`; prints JSON
 
 The images are photographs of 500x375 px in class folders, as `benchmarks/photographs.py` makes them. torchvision's side
-is its documentation's, an ImageFolder and a DataLoader with a process a core; its files lie in the machine's memory.
-Ours reads what a first start has stored, as every epoch of every trial does.
+follows its documentation, with an ImageFolder, and a DataLoader with one process per core; its files are in the
+machine's memory. Our side reads the pixels that a first start has stored, as every epoch of every trial does.
 """
 
 import json
@@ -62,77 +62,79 @@ def measured(module: str, *words: object) -> Any:
     with tempfile.TemporaryDirectory(prefix="loader-") as cache:
         command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, words)]
         environment = os.environ | {"XDG_CACHE_HOME": cache, "RAY_ADDRESS": "local"}
-        done = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+        process = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 def alone(folder: Path) -> dict[str, list[dict[str, float]]]:
     """Returns the paces of epochs that load, crop and flip, in turn by torchvision and from each of our stored forms.
 
-    Torchvision loads with one process a core. Ours has one process a core too, each a worker with an epoch of its own.
+    Both sides have one process per core. Torchvision's processes share an epoch; each of ours has one of its own.
     """
     with ExitStack() as stack:
-        sides = {"torchvision": _of_torchvision(folder)} | {kept: _of_ours(folder, kept, stack) for kept in LIMITS}
+        sides = {"torchvision": _torchvision_epoch(folder)} | {
+            form_name: _own_epoch(folder, form_name, stack) for form_name in LIMITS
+        }
         for epoch in sides.values():
-            epoch()  # not timed, because it also makes what is made only once
+            epoch()  # not timed, because it includes work that is done only once
         paces = [{side: asdict(pace_of(epoch)) for side, epoch in sides.items()} for _ in range(ROUNDS)]
     return {side: [each[side] for each in paces] for side in sides}
 
 
-def _of_torchvision(folder: Path) -> Callable[[], int]:
+def _torchvision_epoch(folder: Path) -> Callable[[], int]:
     from torch.utils.data import DataLoader
     from torchvision import transforms
     from torchvision.datasets import ImageFolder
 
-    change = [transforms.RandomResizedCrop(SIDE, **CROP), transforms.RandomHorizontalFlip(), transforms.PILToTensor()]
-    images = ImageFolder(str(folder / "train"), transforms.Compose(change))
+    steps = [transforms.RandomResizedCrop(SIDE, **CROP), transforms.RandomHorizontalFlip(), transforms.PILToTensor()]
+    images = ImageFolder(str(folder / "train"), transforms.Compose(steps))
     loader = DataLoader(images, BATCH, shuffle=True, num_workers=CORES, persistent_workers=True)
     return lambda: sum(len(batch) for batch, _ in loader)
 
 
-def _of_ours(folder: Path, kept: str, stack: ExitStack) -> Callable[[], int]:
-    data_of(folder, SIDE, kept)  # decoded once here, before both workers read the stored pixels
+def _own_epoch(folder: Path, form_name: str, stack: ExitStack) -> Callable[[], int]:
+    data_of(folder, SIDE, form_name)  # decoded once here, before both workers read the stored pixels
     pools = (ProcessPoolExecutor(1, get_context("spawn"), as_worker_of, (1,)) for _ in range(CORES))
     workers = [stack.enter_context(pool) for pool in pools]
 
     def epoch() -> int:
-        running = [worker.submit(_loaded, folder, kept) for worker in workers]
-        return sum(each.result() for each in running)
+        futures = [worker.submit(_load_epoch, folder, form_name) for worker in workers]
+        return sum(future.result() for future in futures)
 
     return epoch
 
 
-def _loaded(folder: Path, kept: str) -> int:
+def _load_epoch(folder: Path, form_name: str) -> int:
     """Loads, crops and flips the training images once, as a step of training does; returns how many they are."""
-    images, count = _images(folder, kept)
-    change = batched(compose(AUGMENTED))
-    assert change is not None
+    images, count = _images(folder, form_name)
+    transform = batched(compose(AUGMENTED))
+    assert transform is not None
     generator = torch.Generator()
-    chosen = torch.randperm(count, generator=generator).split(BATCH)
-    images.begin(chosen)
-    found = 0
-    for rows in chosen:
+    batches = torch.randperm(count, generator=generator).split(BATCH)
+    images.begin(batches)
+    total = 0
+    for rows in batches:
         images.load()
-        found += len(change(images.take(rows), generator))
-    return found
+        total += len(transform(images.take(rows), generator))
+    return total
 
 
 @cache
-def _images(folder: Path, kept: str) -> tuple[TrainingImages, int]:
-    images = data_of(folder, SIDE, kept).train.images
+def _images(folder: Path, form_name: str) -> tuple[TrainingImages, int]:
+    images = data_of(folder, SIDE, form_name).train.images
     return TrainingImages(images, torch.device("cpu"), BATCH), len(images)
 
 
-def data_of(folder: Path, side: int, kept: str) -> Dataset:
-    """Returns the photographs as training data of a side in px and a stored form, however small they are together."""
+def data_of(folder: Path, side: int, form_name: str) -> Dataset:
+    """Loads the photographs as training data with a side in px and a stored form, even if they would fit in memory."""
     with patch.object(form, "ARRAY_BYTES", 0):
-        data = load(folder, DataOptions(image_size=side, cache_limit=LIMITS[kept])).for_training()
-    assert data.form == kept
+        data = load(folder, DataOptions(image_size=side, cache_limit=LIMITS[form_name])).for_training()
+    assert data.form == form_name
     return data
 
 
 def pace_of(epoch: Callable[[], int]) -> Pace:
-    """Runs an epoch, which returns how many images it had, and returns its pace."""
+    """Runs an epoch, a function that returns the number of its images, and returns its pace."""
     clock, processor = time.monotonic(), _processor_seconds()
     count = epoch()
     return Pace(count / (time.monotonic() - clock), count / (_processor_seconds() - processor))

@@ -41,16 +41,16 @@ def _private_bytes(data_bytes: int) -> int:
 
         def train(config: Any, data: Any, state: Any) -> Iterator[Any]:
             for metrics in loop.train(config, data, state):
-                held = re.findall(r"Private_\w+: *(\d+) kB", Path("/proc/self/smaps_rollup").read_text())
-                log.write_text(str(1024 * sum(map(int, held))))
+                sizes_kb = re.findall(r"Private_\w+: *(\d+) kB", Path("/proc/self/smaps_rollup").read_text())
+                log.write_text(str(1024 * sum(map(int, sizes_kb))))
                 yield metrics
 
-        class Weighed(RayTrial):
+        class MeasuredTrial(RayTrial):
             training = staticmethod(train)
 
         bridge, _ = open_bridge(Path(folder) / "sweep", 1, one_epoch, sampler="random", pruner="none")
         with chatter_to(Path(folder) / "log.txt"), connected(None):
-            execute(bridge, _data(data_bytes), {"cpu": 1.0}, lambda: 1, Weighed)
+            execute(bridge, _data(data_bytes), {"cpu": 1.0}, lambda: 1, MeasuredTrial)
         return int(log.read_text())
 
 

@@ -40,27 +40,28 @@ CHOICES = [Numerics(format, is_last) for format in FORMATS for is_last in (False
 BATCH = {"cpu": 200, "cuda": 512}
 STEPS = 7
 SEEDS, EPOCHS = 3, 3  # in the accuracy check
-CHECKED = ("the seed's CNN", "small_vgg", "small_resnet, width 1", "resnet18", "mobilenet_v3_small")  # if bf16 is used
-COMPILED = ("the seed's CNN", "small_vgg")
+# The nets whose accuracy is compared between formats, if they use bf16.
+ACCURACY_NETS = ("the seed's CNN", "small_vgg", "small_resnet, width 1", "resnet18", "mobilenet_v3_small")
+COMPILED_NETS = ("the seed's CNN", "small_vgg")
 
 
 def section(data: Path) -> list[str]:
     """Returns the lines of BENCHMARKS.md for a CPU."""
     torch.set_num_threads(1)
-    where = f"one thread of {machine()}"
-    return ["## Precision and memory format", "", *tables(load(data), torch.device("cpu"), where)]
+    device_text = f"one thread of {machine()}"
+    return ["## Precision and memory format", "", *tables(load(data), torch.device("cpu"), device_text)]
 
 
-def tables(images: Dataset, device: torch.device, where: str) -> Iterator[str]:
+def tables(images: Dataset, device: torch.device, device_text: str) -> Iterator[str]:
     """Yields, line by line, tables of all choices of `trainable.precision.Numerics` and of the gain by compiling.
 
     Args:
-      where: the device in words.
+      device_text: the device in words.
     """
     units = "with" if precision.format_of(device) is torch.bfloat16 else "without"
     yield (
         f"Milliseconds of a step of {BATCH[device.type]} images of the real data, best of {STEPS}, the four in turn, "
-        f"{where} ({units} units for bf16); in bold what the families of `trainable/models/` take."
+        f"{device_text} ({units} units for bf16); in bold what the families of `trainable/models/` take."
     )
     yield from ("", "| net | float32 NCHW | float32 NHWC | bf16 NCHW | bf16 NHWC |")
     yield "| --- | ---: | ---: | ---: | ---: |"
@@ -77,18 +78,18 @@ def tables(images: Dataset, device: torch.device, where: str) -> Iterator[str]:
         "error of a single run on 1,173 images: 0.014)."
     )
     yield from ("", "| net | float32 | bf16 | difference, seed by seed |", "| --- | ---: | ---: | --- |")
-    for name in CHECKED:
+    for name in ACCURACY_NETS:
         if precision.numerics(NETS[name].arch, device).format is not torch.bfloat16:
             continue
-        pairs = [[_accuracy(NETS[name], seed, each, images, device) for each in FORMATS] for seed in range(SEEDS)]
+        pairs = [[_accuracy(NETS[name], seed, format, images, device) for format in FORMATS] for seed in range(SEEDS)]
         full, half = (mean(values) for values in zip(*pairs, strict=True))
-        each = ", ".join(f"{b - a:+.3f}" for a, b in pairs)
-        yield f"| {name} | {full:.3f} | {half:.3f} | {each} |"
+        differences = ", ".join(f"{b - a:+.3f}" for a, b in pairs)
+        yield f"| {name} | {full:.3f} | {half:.3f} | {differences} |"
     yield from ("", "`torch.compile`, on the same: does it pay within a sweep?", "")
     yield "| net | first step, compiling | step, compiled | not compiled | epochs of 8,000 images until it has paid |"
     yield "| --- | ---: | ---: | ---: | ---: |"
-    for name in COMPILED:
-        yield _compiled(name, images, device)
+    for name in COMPILED_NETS:
+        yield _compile_row(name, images, device)
 
 
 def _step_seconds(config: TrialConfig, data: Dataset, device: torch.device) -> dict[Numerics, float]:
@@ -107,7 +108,7 @@ class _Step:
     ) -> None:
         self.choice, self.device = choice, device
         torch.manual_seed(0)
-        with _always(choice):
+        with _force_numerics(choice):
             model = place(build(config, len(data.classes), data.image_size), config.arch, device)
         self.optimizer = new_optimizer(config, model)
         self.model: Any = torch.compile(model) if is_compiled else model
@@ -115,14 +116,14 @@ class _Step:
         batch = BATCH[device.type]
         self.images = torch.tensor(data.train.images[:batch], device=device)
         self.labels = torch.tensor(data.train.labels[:batch], device=device)
-        self.step: Callable[[Tensor], Tensor] = self._eager
+        self.step: Callable[[Tensor], Tensor] = self._train_batch
 
     def warm_up(self) -> None:
         """Runs the first steps; a GPU runs later ones as a graph, so that the host's part does not count."""
         self()
         if self.device.type == "cuda":
             self()
-            self.step = Graphed(self._eager, self.images)
+            self.step = Graphed(self._train_batch, self.images)
 
     def __call__(self) -> float:
         started = time.perf_counter()
@@ -131,7 +132,7 @@ class _Step:
             torch.cuda.synchronize()
         return time.perf_counter() - started
 
-    def _eager(self, images: Tensor) -> Tensor:
+    def _train_batch(self, images: Tensor) -> Tensor:
         self.optimizer.zero_grad(set_to_none=True)
         with precision.cast_to(self.choice.format, self.device):
             logits = self.model(images)
@@ -141,28 +142,28 @@ class _Step:
         return loss.detach()
 
 
-def _always(choice: Numerics) -> Any:
+def _force_numerics(choice: Numerics) -> Any:
     """Makes every architecture compute with this choice within the block."""
     return patch.object(precision, "numerics", lambda *_: choice)
 
 
 def _accuracy(config: TrialConfig, seed: int, format: torch.dtype, data: Dataset, device: torch.device) -> float:
     config = replace(config, epochs=EPOCHS, seed=seed, batch_size=128, horizontal_flip=0.5, vertical_flip=0.5)
-    with _always(Numerics(format, channels_last=True)):
+    with _force_numerics(Numerics(format, channels_last=True)):
         state = new_state(config, data, device=device.type)
         return max(metrics.valid_accuracy for metrics in train(config, data, state))
 
 
-def _compiled(name: str, data: Dataset, device: torch.device) -> str:
+def _compile_row(name: str, data: Dataset, device: torch.device) -> str:
     choice = precision.numerics(NETS[name].arch, device)
-    eager, compiled = (_Step(NETS[name], data, choice, device, is_compiled) for is_compiled in (False, True))
-    eager.warm_up()
+    eager_step, compiled_step = (_Step(NETS[name], data, choice, device, is_compiled) for is_compiled in (False, True))
+    eager_step.warm_up()
     try:
-        first = compiled()
-        compiled.warm_up()
+        first_seconds = compiled_step()
+        compiled_step.warm_up()
     except Exception as error:  # for example because this machine has no C++ compiler
         return f"| {name} | does not go here: {type(error).__name__} | | | |"
-    slow, fast = (median(step() for _ in range(STEPS)) for step in (eager, compiled))
+    slow, fast = (median(step() for _ in range(STEPS)) for step in (eager_step, compiled_step))
     steps = len(data.train.images) / BATCH[device.type]
-    paid = f"{first / (slow - fast) / steps:,.0f}" if fast < slow else "never"
-    return f"| {name} | {first:.1f} s | {1000 * fast:.2f} ms | {1000 * slow:.2f} ms | {paid} |"
+    payoff_epochs = f"{first_seconds / (slow - fast) / steps:,.0f}" if fast < slow else "never"
+    return f"| {name} | {first_seconds:.1f} s | {1000 * fast:.2f} ms | {1000 * slow:.2f} ms | {payoff_epochs} |"

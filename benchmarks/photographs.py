@@ -38,19 +38,19 @@ class Measurements:
     Attributes:
       a_second: photographs per second that a first start lists, checks, hashes and stores.
       reader: the most bytes of private memory in the process that read them.
-      again: seconds from the command to the first training step at a second start.
+      restart_seconds: seconds from the command to the first training step at a second start.
       driver, worker: the most bytes of private memory in the driver, and in the largest of its workers.
-      waited: the share of the training steps of the small residual net in which it waited for images.
-      stored: bytes on the disk.
+      wait_share: the share of the small residual net's training time in which it waited for images.
+      stored_bytes: bytes on the disk.
     """
 
     a_second: float
     reader: int
-    again: float
+    restart_seconds: float
     driver: int
     worker: int
-    waited: float
-    stored: int
+    wait_share: float
+    stored_bytes: int
 
 
 READ = """
@@ -84,7 +84,7 @@ print(json.dumps(share_waited(Path(sys.argv[1]), int(sys.argv[2]))))
 
 @contextmanager
 def photographs(count: int = COUNT) -> Iterator[Path]:
-    """Yields a folder with so many generated photographs in class folders, which is removed at the end of the block."""
+    """Yields a folder with `count` generated photographs in class folders, which is removed at the end of the block."""
     with tempfile.TemporaryDirectory(prefix="photographs-") as name:
         folder = Path(name) / "data"
         for label in range(CLASSES):
@@ -133,10 +133,11 @@ def measure(folder: Path, side: int) -> Measurements:
         seconds, reader, form, count = _in_process(READ, folder, side, place)
         assert form != "array"
         _, driver, worker = _sweep(folder, side, place, trials=2)
-        again, *more = _sweep(folder, side, place, trials=4)
-        waited = _in_process(TRAIN, folder, side, place)
-        stored = sum(path.stat().st_size for path in (place / "sweep").iterdir())
-    return Measurements(count / seconds, reader, again, max(driver, more[0]), max(worker, more[1]), waited, stored)
+        restart_seconds, *memory = _sweep(folder, side, place, trials=4)
+        wait_share = _in_process(TRAIN, folder, side, place)
+        stored_bytes = sum(path.stat().st_size for path in (place / "sweep").iterdir())
+    driver, worker = max(driver, memory[0]), max(worker, memory[1])
+    return Measurements(count / seconds, reader, restart_seconds, driver, worker, wait_share, stored_bytes)
 
 
 def _sweep(folder: Path, side: int, place: Path, trials: int) -> tuple[float, int, int]:
@@ -147,17 +148,19 @@ def _sweep(folder: Path, side: int, place: Path, trials: int) -> tuple[float, in
     words = ["--data", folder, "--sweep", place / "run", "--trials", trials, "--image-size", side, "--concurrency", 2]
     words += ["--max-epochs", 1, "--no-baselines", "--sampler", "random", "--pruner", "none"]
     words += [
-        word for fixed in ("arch=cnn", "epochs=1", "width=0.5", "depth=2", "batch_size=64") for word in ("--fix", fixed)
+        word for value in ("arch=cnn", "epochs=1", "width=0.5", "depth=2", "batch_size=64") for word in ("--fix", value)
     ]
     environment = os.environ | {"XDG_CACHE_HOME": str(place), "RAY_ADDRESS": "local"}
-    before = set(place.glob("run/trials/*/attempt-*/hung.txt")) | set(place.glob("run/trials/*"))
+    old_paths = set(place.glob("run/trials/*/attempt-*/hung.txt")) | set(place.glob("run/trials/*"))
     started = time.monotonic()
     process = subprocess.Popen([sys.executable, "-m", "search.run", *map(str, words)], cwd=ROOT, env=environment)
     first, driver, worker = math.nan, 0, 0
     while process.poll() is None:
         if math.isnan(first):
-            begun = (path for path in place.glob("run/trials/*/attempt-*/hung.txt") if path.parents[1] not in before)
-            first = time.monotonic() - started if any(begun) else first
+            new_logs = (
+                path for path in place.glob("run/trials/*/attempt-*/hung.txt") if path.parents[1] not in old_paths
+            )
+            first = time.monotonic() - started if any(new_logs) else first
         else:
             driver = max(driver, _private_or_none(process.pid))
             worker = max(worker, *map(_private_or_none, descendants(process.pid)), 0)
@@ -172,12 +175,12 @@ def descendants(pid: int) -> list[int]:
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # the process has just ended
             parents.setdefault(int(path.read_text().rsplit(")", 1)[1].split()[1]), []).append(int(path.parent.name))
-    found, left = [], [pid]
-    while left:
-        children = parents.get(left.pop(), [])
-        found += children
-        left += children
-    return found
+    pids, queue = [], [pid]
+    while queue:
+        children = parents.get(queue.pop(), [])
+        pids += children
+        queue += children
+    return pids
 
 
 def _private_or_none(pid: int) -> int:
@@ -189,8 +192,8 @@ def _private_or_none(pid: int) -> int:
 def _in_process(code: str, folder: Path, side: int, cache: Path) -> Any:
     environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
     words = [sys.executable, "-c", code, str(folder), str(side)]
-    done = subprocess.run(words, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout)
+    process = subprocess.run(words, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(process.stdout)
 
 
 def share_waited(folder: Path, side: int) -> float:
@@ -210,23 +213,25 @@ def share_waited(folder: Path, side: int) -> float:
     keep_freed_memory()
     data = load(folder, DataOptions(image_size=side)).for_training()
     rows = np.random.default_rng(0).permutation(len(data.train.images))[: STEPS * BATCH]
-    few = np.arange(BATCH)
+    valid_rows = np.arange(BATCH)
     assert data.train.labels is not None
     assert data.valid.labels is not None
-    some = replace(data.train, images=take_rows(data.train.images, rows), labels=data.train.labels[rows])
-    valid = replace(data.valid, images=take_rows(data.valid.images, few), labels=data.valid.labels[few])
-    data = replace(data, train=some, valid=valid)
+    train_split = replace(data.train, images=take_rows(data.train.images, rows), labels=data.train.labels[rows])
+    valid_split = replace(
+        data.valid, images=take_rows(data.valid.images, valid_rows), labels=data.valid.labels[valid_rows]
+    )
+    data = replace(data, train=train_split, valid=valid_split)
     config = TrialConfig(arch="small_resnet", width=1.0, depth=1, batch_size=BATCH, epochs=1, horizontal_flip=0.5)
-    waited, load_batch = 0.0, TrainingImages.load
+    wait_seconds, load_batch = 0.0, TrainingImages.load
 
     def load_and_measure(images: TrainingImages) -> None:
-        nonlocal waited
+        nonlocal wait_seconds
         started = time.monotonic()
         load_batch(images)
-        waited += time.monotonic() - started
+        wait_seconds += time.monotonic() - started
 
     TrainingImages.load = load_and_measure  # type: ignore[method-assign, assignment]
     state = new_state(config, data)
     started = time.monotonic()
     list(train(config, data, state))
-    return waited / (time.monotonic() - started)
+    return wait_seconds / (time.monotonic() - started)

@@ -1,4 +1,4 @@
-"""How much faster two processes train one trial than one does: each has a core, and its half of every batch."""
+"""Measures how much faster two processes, each with a core and half of every batch, train a trial than one does."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,18 +21,18 @@ CONFIG = TrialConfig(
     arch="small_resnet", width=4.0, depth=1, epochs=3, batch_size=128, lr=0.05, horizontal_flip=0.5, rotate=0.5
 )
 ROUNDS = 3
-IMAGES = 2560  # that it trains on
+IMAGES = 2560  # for training
 
 
-def ratios(place: Path) -> list[float]:
-    """Returns how many times as many images a second two processes train, a round each, in turn with one process."""
-    data = load(place, DataOptions(limit_train=IMAGES, limit_valid=IMAGES // 8)).for_training()
+def ratios(data_path: Path) -> list[float]:
+    """Returns, for each round, the images per second with two processes as a multiple of those with one process."""
+    data = load(data_path, DataOptions(limit_train=IMAGES, limit_valid=IMAGES // 8)).for_training()
     with _one_thread(), _team(data) as team:
         return [_seconds(loop.train, data) / _seconds(team.train, data) for _ in range(ROUNDS)]
 
 
 def _seconds(train: Train, data: Dataset) -> float:
-    """Returns the seconds of an epoch, validation among them; the first one, which starts processes, does not count."""
+    """Returns the median seconds of an epoch and its validation, without the first one, which starts processes."""
     _, *epochs = _epochs(train, data)
     return median(epoch.seconds for epoch in epochs)
 
@@ -43,12 +43,12 @@ def _epochs(train: Train, data: Dataset) -> Iterator[EpochMetrics]:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
+    threads_before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(threads_before)
 
 
 @contextmanager

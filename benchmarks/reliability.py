@@ -4,7 +4,7 @@
     make reliability ARGS="races kills" # these alone; the other sections of the page stay
 
 It uses the same functions as the tests, but with all of the kill points, kills and damages, of which the tests take a
-part. It ends with 1 if a figure is not as it must be.
+part. Its exit code is 1 if a figure is not as it must be.
 """
 
 import math
@@ -42,16 +42,16 @@ class Row:
     """A line of the page.
 
     Attributes:
-      what: what was measured.
-      must: what the figure has to be, in words.
-      found: the figure.
+      subject: the thing that was measured.
+      requirement: what the figure has to be, in words.
+      result: the figure.
       seconds: the time of the measurement.
       holds: whether the figure is as it has to be.
     """
 
-    what: str
-    must: str
-    found: str
+    subject: str
+    requirement: str
+    result: str
     seconds: float
     holds: bool
 
@@ -63,12 +63,12 @@ def kill_points(folder: Path) -> list[Row]:
     points, seconds = sum(t.points for t in tallies.values()), sum(t.seconds for t in tallies.values())
     for name, tally in tallies.items():
         rows.append(_kill_row(f"journal, schedule `{name}`", tally))
-    each = 1000 * seconds / points
-    found = f"{points:,} points, {each:.0f} s for a thousand of them"
-    must = "1,000 or more points, a thousand in 120 s or less"
-    rows.append(Row("journal, all schedules", must, found, seconds, points >= 1000 and each <= 120))
-    full = kill_everywhere(SCHEDULES[0], folder / "full", full_disk=True)
-    rows.append(_kill_row("journal, no space left on the disk instead of a kill", full))
+    thousand_seconds = 1000 * seconds / points
+    result = f"{points:,} points, {thousand_seconds:.0f} s for a thousand of them"
+    requirement = "1,000 or more points, a thousand in 120 s or less"
+    rows.append(Row("journal, all schedules", requirement, result, seconds, points >= 1000 and thousand_seconds <= 120))
+    tally = kill_everywhere(SCHEDULES[0], folder / "full", full_disk=True)
+    rows.append(_kill_row("journal, no space left on the disk instead of a kill", tally))
     return rows
 
 
@@ -81,13 +81,14 @@ def database(folder: Path) -> list[Row]:
     return [_kill_row(f"PostgreSQL, schedule `{name}`", tally) for name, tally in tallies.items()]
 
 
-def _kill_row(what: str, tally: Tally) -> Row:
+def _kill_row(subject: str, tally: Tally) -> Row:
     steps = ", ".join(f"{count} {step}" for step, count in sorted(tally.steps.items()))
-    bad = f"{tally.lost} lost, {tally.twice} trained twice, {tally.differing} other results"
-    found = f"{tally.points} points ({steps}): {bad}; {tally.repeated_epochs} epochs repeated"
-    must = "0 lost, 0 trained twice, leaderboard and CSV byte-identical"
-    _tell(tally.problems)
-    return Row(what, must, found, tally.seconds, not tally.problems and not tally.lost + tally.twice + tally.differing)
+    losses = f"{tally.lost} lost, {tally.twice} trained twice, {tally.differing} other results"
+    result = f"{tally.points} points ({steps}): {losses}; {tally.repeated_epochs} epochs repeated"
+    requirement = "0 lost, 0 trained twice, leaderboard and CSV byte-identical"
+    _print_problems(tally.problems)
+    holds = not tally.problems and not tally.lost + tally.twice + tally.differing
+    return Row(subject, requirement, result, tally.seconds, holds)
 
 
 def real_kills(folder: Path) -> list[Row]:
@@ -97,13 +98,13 @@ def real_kills(folder: Path) -> list[Row]:
     write_demo(data)
     sweep = folder / "killed"
     kills = kill_randomly(sweep, KILLS, TRIALS_PER_KILL, 0, "--data", data, *KILLED_SWEEP)
-    _tell(kills.problems)
-    most = 1 + kills.longest_epoch_seconds  # s, because a report gathers the epochs of one second
-    found = (
+    _print_problems(kills.problems)
+    max_repeated_seconds = 1 + kills.longest_epoch_seconds  # s, because a report gathers the epochs of one second
+    result = (
         f"{kills.kills} kills ({kills.before_the_first_trial} before anything was trained), {kills.trials} trials: "
         f"{kills.lost} lost, {kills.twice} ended ones trained again"
     )
-    repeated = (
+    repetition = (
         f"at most {kills.most_repeated_seconds:.2f} s of a running trial and kill, {kills.running} were running "
         f"(an epoch takes up to {kills.longest_epoch_seconds:.2f} s)"
     )
@@ -115,32 +116,32 @@ def real_kills(folder: Path) -> list[Row]:
         Row(
             "SIGKILL of the driver at random moments",
             "0 lost, 0 duplicated",
-            found,
+            result,
             kills.seconds,
             not kills.problems and not kills.lost + kills.twice and kills.kills == KILLS,
         ),
         Row(
             "repeated work",
             "at most a reporting interval (1 s and an epoch)",
-            repeated,
+            repetition,
             0,
-            kills.most_repeated_seconds <= most,
+            kills.most_repeated_seconds <= max_repeated_seconds,
         ),
         Row(f"repeated work, a kill per {TRIALS_PER_KILL} trials", "at most 5 %", waste, 0, kills.waste <= 0.05),
     ]
     began = time.monotonic()
     code = "import sys, search.run\ntry: search.run.main()\nfinally: print('ray' in sys.modules, file=sys.stderr)"
     words = ["--sweep", sweep, "--trials", kills.trials]
-    again = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code, *map(str, words)], cwd=ROOT, capture_output=True, text=True, check=False
     )
     seconds = time.monotonic() - began
-    is_quick = again.returncode == 0 and seconds < 2 and again.stderr.strip() == "False"
+    is_quick = process.returncode == 0 and seconds < 2 and process.stderr.strip() == "False"
     rows.append(
         Row(
             "the command on a finished sweep",
             "ends within 2 s, starts no Ray",
-            f"exit code {again.returncode}, Ray imported: {again.stderr.strip()}",
+            f"exit code {process.returncode}, Ray imported: {process.stderr.strip()}",
             seconds,
             is_quick,
         )
@@ -155,16 +156,16 @@ def nodes(folder: Path) -> list[Row]:
     write_demo(data)
     words = ("--data", data, *KILLED_SWEEP, "--attempts", 1 + LOST_WORKERS + LOST_NODES)
     losses = lose_randomly(folder, LOSING_TRIALS, LOST_WORKERS, LOST_NODES, 0, *words)
-    _tell(losses.problems)
-    found = (
+    _print_problems(losses.problems)
+    result = (
         f"{losses.workers} workers killed, {losses.nodes} nodes killed and as many added, {losses.trials} trials: "
         f"{losses.lost} lost, {losses.twice} ended ones trained again; {losses.repeated} of {losses.epochs:,} epochs "
         f"trained twice, at most {losses.most_attempts} attempts of a trial"
     )
     holds = not losses.problems and not losses.lost + losses.twice
     holds = holds and (losses.workers, losses.nodes) == (LOST_WORKERS, LOST_NODES)
-    what = "SIGKILL of workers and nodes, a head and three nodes"
-    return [Row(what, "every trial ends, 0 lost, 0 duplicated", found, losses.seconds, holds)]
+    subject = "SIGKILL of workers and nodes, a head and three nodes"
+    return [Row(subject, "every trial ends, 0 lost, 0 duplicated", result, losses.seconds, holds)]
 
 
 def races(folder: Path) -> list[Row]:
@@ -176,12 +177,12 @@ def races(folder: Path) -> list[Row]:
     rows = []
     for drivers in (2, 4):
         began = time.monotonic()
-        result = race(folder, drivers, RACES, "--data", data)
-        _tell(result.problems)
-        found = f"{result.one_ran} of {result.rounds}; slowest refusal {result.slowest_refusal:.2f} s"
-        holds = result.one_ran == RACES and result.slowest_refusal <= 1 and not result.problems
-        must = "one runs, the others exit 75 within 1 s and write nothing"
-        rows.append(Row(f"{drivers} drivers started at once", must, found, time.monotonic() - began, holds))
+        tally = race(folder, drivers, RACES, "--data", data)
+        _print_problems(tally.problems)
+        result = f"{tally.one_ran} of {tally.rounds}; slowest refusal {tally.slowest_refusal:.2f} s"
+        holds = tally.one_ran == RACES and tally.slowest_refusal <= 1 and not tally.problems
+        requirement = "one runs, the others exit 75 within 1 s and write nothing"
+        rows.append(Row(f"{drivers} drivers started at once", requirement, result, time.monotonic() - began, holds))
     return rows
 
 
@@ -193,7 +194,7 @@ def damages(folder: Path) -> list[Row]:
 def inputs(folder: Path) -> list[Row]:
     """Runs the tests of bad inputs, mutated data, hostile files, and the holes of Ray Tune's restore."""
     rows = []
-    for what, must, file, environment, fewest, most_seconds in (
+    for subject, requirement, file, environment, min_passes, max_seconds in (
         ("bad inputs", "80 or more, 15 s or less, each refused by name", "test_bad_inputs", {}, 80, 15),
         (
             f"{MUTATIONS:,} random mutations of valid data, in two layouts and of five kinds",
@@ -214,7 +215,7 @@ def inputs(folder: Path) -> list[Row]:
         ("holes H1 to H14 of Ray Tune's restore", "each closed", "test_holes", {}, 13, math.inf),
     ):
         results = folder / f"{file}.xml"
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", f"tests/whole/{file}.py", f"--junitxml={results}"],
             cwd=ROOT,
             env={**os.environ, **environment},
@@ -222,12 +223,13 @@ def inputs(folder: Path) -> list[Row]:
             text=True,
             check=False,
         )
-        _tell([] if done.returncode == 0 else [done.stdout[-3000:]])
+        _print_problems([] if process.returncode == 0 else [process.stdout[-3000:]])
         suite = ElementTree.parse(results).getroot()[0].attrib
-        bad, seconds = int(suite["failures"]) + int(suite["errors"]) + int(suite["skipped"]), float(suite["time"])
-        passed = int(suite["tests"]) - bad
-        holds = done.returncode == 0 and not bad and passed >= fewest and seconds <= most_seconds
-        rows.append(Row(what, must, f"{passed} tests passed, {bad} failed or skipped", seconds, holds))
+        failures, seconds = int(suite["failures"]) + int(suite["errors"]) + int(suite["skipped"]), float(suite["time"])
+        passes = int(suite["tests"]) - failures
+        holds = process.returncode == 0 and not failures and passes >= min_passes and seconds <= max_seconds
+        result = f"{passes} tests passed, {failures} failed or skipped"
+        rows.append(Row(subject, requirement, result, seconds, holds))
     return rows
 
 
@@ -237,29 +239,30 @@ def ray_faults(folder: Path) -> list[Row]:
     data.mkdir()
     write_demo(data)
     rows = []
-    for what, must, told in faults.faults(folder):
-        _tell(told.problems)
-        words = "" if told.seconds is None else f"told after {told.seconds:.1f} s, "
-        holds = not told.problems and (told.seconds or 0) <= faults.TOLD_SECONDS
-        rows.append(Row(what, must, f"{words}exit code {told.code}; {told.found}", told.whole_seconds, holds))
+    for subject, requirement, outcome in faults.faults(folder):
+        _print_problems(outcome.problems)
+        words = "" if outcome.message_seconds is None else f"told after {outcome.message_seconds:.1f} s, "
+        holds = not outcome.problems and (outcome.message_seconds or 0) <= faults.MESSAGE_SECONDS
+        result = f"{words}exit code {outcome.code}; {outcome.result}"
+        rows.append(Row(subject, requirement, result, outcome.total_seconds, holds))
     return rows
 
 
 def unsorted_pictures(folder: Path) -> list[Row]:
     """Runs a sweep on data that nobody has tidied up."""
-    found, seconds, problems = forms.sweep_of_clip_art(folder)
-    _tell(problems)
-    must = "with --image-size 64 --leave-out bad a sweep ends with a report, each picture is used or named"
-    return [Row("Debian's openclipart-png, as it is", must, found, seconds, not problems)]
+    result, seconds, problems = forms.sweep_of_clip_art(folder)
+    _print_problems(problems)
+    requirement = "with --image-size 64 --leave-out bad a sweep ends with a report, each picture is used or named"
+    return [Row("Debian's openclipart-png, as it is", requirement, result, seconds, not problems)]
 
 
 def nets(folder: Path) -> list[Row]:
     """Follows nets of both catalogues from their first step to their exported file."""
-    must = "continued to the last bit, finite predictions, ONNX within 1e-4"
+    requirement = "continued to the last bit, finite predictions, ONNX within 1e-4"
     return [
         Row(
             f"{net.kind.arch}: {net.kind.what}",
-            must,
+            requirement,
             "; ".join(net.problems) or f"the same numbers; ONNX within {net.difference:.0e}",
             net.seconds,
             not net.problems,
@@ -271,18 +274,18 @@ def nets(folder: Path) -> list[Row]:
 def honest_estimates(folder: Path) -> list[Row]:
     """Compares the estimated value of a sweep's best trial with the truth, in simulated sweeps."""
     rows = []
-    for what, world in simulated_sweeps.WORLDS.items():
+    for subject, world in simulated_sweeps.WORLDS.items():
         began = time.monotonic()
         outcome = simulated_sweeps.simulate_many(world, range(SIMULATED_FROM, SIMULATED_FROM + SIMULATED))
-        least, most = world.judge.span
+        low, high = world.judge.span
         bias, error = outcome.corrected.mean(), outcome.corrected.std(ddof=1) / math.sqrt(SIMULATED)
-        found = (
+        result = (
             f"as it seems {100 * outcome.raw.mean():+.2f} points, corrected {100 * bias:+.2f} (standard error "
             f"{100 * error:.2f}); the interval holds the truth in {100 * outcome.coverage:.1f} %"
         )
-        holds = abs(bias) <= 0.005 * (most - least) and 0.925 <= outcome.coverage <= 0.98
-        must = "corrected within 0.5 % of the metric's range of the truth, in 92.5 to 98 % within the interval"
-        rows.append(Row(f"{SIMULATED:,} sweeps, {what}", must, found, time.monotonic() - began, holds))
+        holds = abs(bias) <= 0.005 * (high - low) and 0.925 <= outcome.coverage <= 0.98
+        requirement = "corrected within 0.5 % of the metric's range of the truth, in 92.5 to 98 % within the interval"
+        rows.append(Row(f"{SIMULATED:,} sweeps, {subject}", requirement, result, time.monotonic() - began, holds))
     return rows
 
 
@@ -319,7 +322,7 @@ def main(names: list[str]) -> int:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         for row in rows:
-            print(f"{'ok ' if row.holds else 'NOT'} {row.what}: {row.found} ({row.seconds:.1f} s)", flush=True)
+            print(f"{'ok ' if row.holds else 'NOT'} {row.subject}: {row.result} ({row.seconds:.1f} s)", flush=True)
         _write(name, [f"## {title}", "", conditions(f"make reliability ARGS={name}", "n = 1 run"), "", *_table(rows)])
         holds = holds and all(row.holds for row in rows)
     return 0 if holds else 1
@@ -337,11 +340,13 @@ def _table(rows: list[Row]) -> list[str]:
     lines = ["| what | must be | found | s | holds |", "| --- | --- | --- | ---: | --- |"]
     for row in rows:
         seconds = f"{row.seconds:.1f}" if row.seconds else ""
-        lines.append(f"| {row.what} | {row.must} | {row.found} | {seconds} | {'yes' if row.holds else '**no**'} |")
+        lines.append(
+            f"| {row.subject} | {row.requirement} | {row.result} | {seconds} | {'yes' if row.holds else '**no**'} |"
+        )
     return lines
 
 
-def _tell(problems: list[str]) -> None:
+def _print_problems(problems: list[str]) -> None:
     for problem in problems[:20]:
         print(f"  {problem}", file=sys.stderr)
 

@@ -19,32 +19,32 @@ from tests.trials import fake_train, in_memory, open_bridge
 
 NODES, TRIALS_A_NODE, EPOCHS = 4, 12, 2
 WORKERS, TRIALS = 256, 1024
-ASKED = ("--no-baselines", "--pruner", "none", "--sampler", "random", "--fix", "arch=mlp")
+OPTIONS = ("--no-baselines", "--pruner", "none", "--sampler", "random", "--fix", "arch=mlp")
 
 
 def pace_of_nodes() -> tuple[float, float]:
     """Returns the trials per second of a cluster with one node of one CPU, and with four such nodes.
 
-    The workers sleep instead of training. The time counts from when each node has ended a trial until a node has no
-    more, so that the start of the workers is left out.
+    The workers sleep instead of training. The time counts from the moment at which each node has ended a trial until a
+    node has none left, so that the start of the workers is left out.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data = folder / "demo"
         data.mkdir()
         write_demo(data)
-        with cluster(folder / "home") as there:
-            there.add()
-            one = _pace(there, data, folder / "one", 1)
+        with cluster(folder / "home") as ray_cluster:
+            ray_cluster.add()
+            one = _pace(ray_cluster, data, folder / "one", 1)
             for _ in range(NODES - 1):
-                there.add()
-            return one, _pace(there, data, folder / "four", NODES)
+                ray_cluster.add()
+            return one, _pace(ray_cluster, data, folder / "four", NODES)
 
 
-def _pace(there: Any, data: Path, sweep: Path, nodes: int) -> float:
+def _pace(ray_cluster: Any, data: Path, sweep: Path, nodes: int) -> float:
     epochs = ("--max-epochs", EPOCHS, "--fix", f"epochs={EPOCHS}")
-    asked = ("--data", data, "--sweep", sweep, "--trials", nodes * TRIALS_A_NODE, *ASKED, *epochs)
-    driver = there.drive("benchmarks.sleeping_run", *asked)
+    options = ("--data", data, "--sweep", sweep, "--trials", nodes * TRIALS_A_NODE, *OPTIONS, *epochs)
+    driver = ray_cluster.drive("benchmarks.sleeping_run", *options)
     output, _ = driver.communicate()
     assert driver.returncode == 0, output
     ends = sorted(trial.ended_at for trial in Record(sweep).trials if trial.ended_at)
@@ -86,7 +86,7 @@ def load_of_workers(sampler: str) -> Load:
     seconds: dict[str, list[float]] = {"decisions": [], "ends": [], "orders": []}
     processor = 0.0
 
-    def clocked(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
+    def measure_call(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
         nonlocal processor
         started, on_processor = time.monotonic(), time.process_time()
         result = function(*arguments)
@@ -99,14 +99,14 @@ def load_of_workers(sampler: str) -> Load:
         attempts: dict[int, Attempt] = {}
         while not bridge.finished:
             while len(attempts) < WORKERS:
-                order, took = clocked(bridge.next_order)
+                order, duration = measure_call(bridge.next_order)
                 if order is None:
                     break
-                seconds["orders"].append(took)
+                seconds["orders"].append(duration)
                 attempts[order.number] = Attempt(replace(order, spacing=0.0), data, train=fake_train)
             for number, attempt in list(attempts.items()):
-                must_stop, took = clocked(bridge.report, number, attempt.next_report())
-                seconds["ends" if number not in bridge.running else "decisions"].append(took)
+                must_stop, duration = measure_call(bridge.report, number, attempt.next_report())
+                seconds["ends" if number not in bridge.running else "decisions"].append(duration)
                 if must_stop:
                     bridge.released(number, attempt.order.attempt)
                     del attempts[number]

@@ -67,14 +67,14 @@ class Run:
         return self.seconds - self.first_step_after - self.span
 
     def parts(self, workers: int = WORKERS) -> dict[str, float]:
-        """Returns what the workers did between the first step and the last, as shares of span x workers."""
-        whole = self.span * workers
-        inside = sum(event["seconds"] for event in self._epochs)
+        """Returns the parts of the workers' time between the first step and the last, as shares of span x workers."""
+        total = self.span * workers
+        epoch_seconds = sum(event["seconds"] for event in self._epochs)
         shares = {name: sum(event[name] for event in self._epochs) for name in ("augment", "evaluate")}
-        shares["forward and backward"] = inside - sum(shares.values())
+        shares["forward and backward"] = epoch_seconds - sum(shares.values())
         shares["report and checkpoint"] = self._report_seconds()
-        shares["wait"] = whole - sum(shares.values())
-        return {name: seconds / whole for name, seconds in shares.items()}
+        shares["wait"] = total - sum(shares.values())
+        return {name: seconds / total for name, seconds in shares.items()}
 
     def _report_seconds(self) -> float:
         """Returns the seconds of reports within the span, without their epochs.
@@ -83,14 +83,14 @@ class Run:
         """
         total, end = 0.0, self._epochs[-1]["at"]
         for pid in {event["pid"] for event in self.events}:
-            inside, is_first = 0.0, True
+            epoch_seconds, is_first = 0.0, True
             for event in (event for event in self.events if event["pid"] == pid):
                 if event["event"] == "epoch":
-                    inside += event["seconds"]
+                    epoch_seconds += event["seconds"]
                 elif event["event"] == "report":
                     if not is_first and event["at"] <= end:
-                        total += event["seconds"] - inside
-                    inside, is_first = 0.0, False
+                        total += event["seconds"] - epoch_seconds
+                    epoch_seconds, is_first = 0.0, False
         return total
 
     @property
@@ -107,7 +107,7 @@ def rival(work: Work, data: Path) -> Run:
     with tempfile.TemporaryDirectory() as folder:
         configs = Path(folder) / "configs.json"
         configs.write_text(json.dumps(work.configs()))
-        seconds, out, _ = _timed("benchmarks.docs_loop", "--data", data, "--configs", configs)
+        seconds, out, _ = _run_module("benchmarks.docs_loop", "--data", data, "--configs", configs)
         result = json.loads(out.strip().splitlines()[-1])
         assert result["trials"] == work.trials
         return Run(seconds, result["best"], result["gaps"])
@@ -131,8 +131,8 @@ def ours(
       keep: a folder with a sweep that is continued, and with the cache of decoded data; None for new ones.
       seed: the seed of the sweep.
     """
-    with tempfile.TemporaryDirectory() as new:
-        folder = keep or Path(new)
+    with tempfile.TemporaryDirectory() as new_folder:
+        folder = keep or Path(new_folder)
         configs, log, sweep = (folder / name for name in ("configs.json", "log", "sweep"))
         log.unlink(missing_ok=True)
         configs.write_text(json.dumps(work.configs()))
@@ -140,10 +140,10 @@ def ours(
         words += ["--space", ROOT / "benchmarks/rival_space.py:suggest", "--enqueue", configs]
         words += ["--seed", seed, "--gpus-per-trial", gpus, "--no-baselines", "--pruner", "none", "--sampler", "random"]
         module = ["benchmarks.timed_run", log] if is_timed else ["search.run"]
-        seconds, _, first = _timed(*module, *words, cache=folder / "cache", sweep=sweep)
-        about = [json.loads(path.read_text()) for path in sorted(sweep.glob("trials/*/history.json"))]
-        assert len(about) == work.trials
-        best = max(epoch["valid_accuracy"] for history in about for epoch in history)
+        seconds, _, first = _run_module(*module, *words, cache=folder / "cache", sweep=sweep)
+        histories = [json.loads(path.read_text()) for path in sorted(sweep.glob("trials/*/history.json"))]
+        assert len(histories) == work.trials
+        best = max(epoch["valid_accuracy"] for history in histories for epoch in history)
         events = [json.loads(line) for line in log.read_text().splitlines()] if is_timed else []
         return Run(seconds, best, _gaps(events), events, first)
 
@@ -151,18 +151,20 @@ def ours(
 def _gaps(events: list[dict[str, Any]]) -> list[float]:
     gaps = []
     for pid in {event["pid"] for event in events}:
-        mine = [event for event in events if event["pid"] == pid and event["event"] in ("step", "epoch")]
-        gaps += [b["at"] - a["at"] for a, b in pairwise(mine) if (a["event"], b["event"]) == ("epoch", "step")]
+        worker_events = [event for event in events if event["pid"] == pid and event["event"] in ("step", "epoch")]
+        gaps += [b["at"] - a["at"] for a, b in pairwise(worker_events) if (a["event"], b["event"]) == ("epoch", "step")]
     return gaps
 
 
-def _timed(module: str, *words: Any, cache: Path | None = None, sweep: Path | None = None) -> tuple[float, str, float]:
+def _run_module(
+    module: str, *words: Any, cache: Path | None = None, sweep: Path | None = None
+) -> tuple[float, str, float]:
     """Runs a module; returns its seconds, its output, and the seconds to the first training step of the sweep.
 
     A worker opens an attempt's hung.txt when the net is built and the first batch is next.
     """
-    here = {"RAY_ADDRESS": "local"}  # ignores any cluster that runs or ran on this machine
-    environment = {**os.environ, **here, "RAY_USAGE_STATS_ENABLED": "0", "NO_ALBUMENTATIONS_UPDATE": "1"}
+    local_ray = {"RAY_ADDRESS": "local"}  # so that Ray ignores any cluster that runs or ran on this machine
+    environment = {**os.environ, **local_ray, "RAY_USAGE_STATS_ENABLED": "0", "NO_ALBUMENTATIONS_UPDATE": "1"}
     if cache is not None:
         environment["XDG_CACHE_HOME"] = str(cache)
     command = [sys.executable, "-m", module, *map(str, words)]

@@ -32,17 +32,17 @@ class Clock:
         self.log = log
         self.seconds = {"augment": 0.0, "evaluate": 0.0}
         self.is_first_step = False
-        step.Step._batch = self._around("augment", step.Step._batch)  # type: ignore[method-assign]
+        step.Step._batch = self._wrap("augment", step.Step._batch)  # type: ignore[method-assign]
         for name in ("predict_logits", "measure"):
-            setattr(loop, name, self._around("evaluate", getattr(loop, name)))
+            setattr(loop, name, self._wrap("evaluate", getattr(loop, name)))
 
     def write(self, event: str, **values: Any) -> None:
         """Adds an event to the log."""
         with open(self.log, "a") as file:
             file.write(json.dumps({"pid": os.getpid(), "event": event, "at": time.monotonic(), **values}) + "\n")
 
-    def _around(self, part: str, function: Any) -> Any:
-        def timed(*arguments: Any) -> Any:
+    def _wrap(self, part: str, function: Any) -> Any:
+        def call(*arguments: Any) -> Any:
             if part == "augment" and self.is_first_step:
                 self.is_first_step = False
                 self.write("step")
@@ -51,7 +51,7 @@ class Clock:
             self.seconds[part] += time.thread_time() - started
             return result
 
-        return timed
+        return call
 
 
 def timed(log: Path) -> type[RayTrial]:
@@ -74,7 +74,7 @@ def timed(log: Path) -> type[RayTrial]:
             clock.write("epoch", seconds=time.thread_time() - started, **clock.seconds)
             yield metrics
 
-    class Timed(RayTrial):
+    class TimedTrial(RayTrial):
         training = staticmethod(train)
 
         def step(self) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def timed(log: Path) -> type[RayTrial]:
                 file.write(json.dumps(values | {"seconds": time.thread_time() - started}) + "\n")
             return report
 
-    return Timed
+    return TimedTrial
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Measures how many images per second are used to fine-tune pretrained nets, and the share of the nets' own steps."""
+"""Measures the images per second at which pretrained nets are fine-tuned, and the share of the nets' own steps."""
 
 import time
 from collections.abc import Iterator
@@ -45,9 +45,9 @@ def table(device: torch.device, images: int = 4096, batch: int = 64, side: int =
     data = _random_images(images, batch, side)
     for arch in NETS:
         config = TrialConfig(arch=arch, input_size=side, epochs=EPOCHS + 1, batch_size=batch, **RECIPE)
-        epoch = _seconds_of_epoch(config, data, device)
-        own = _seconds_of_step(config, data, device) * images / batch
-        yield f"| {arch} | {images / epoch:,.0f} | {100 * own / epoch:.0f} % |"
+        epoch_seconds = _seconds_of_epoch(config, data, device)
+        step_seconds = _seconds_of_step(config, data, device) * images / batch
+        yield f"| {arch} | {images / epoch_seconds:,.0f} | {100 * step_seconds / epoch_seconds:.0f} % |"
 
 
 def _random_images(train: int, valid: int, side: int) -> Dataset:

@@ -1,6 +1,6 @@
 """Measures whether a net waits for its images, by comparing it with the same net on one ready batch.
 
-    python -m benchmarks.waiting ready FOLDER        # what `benchmarks.loader.measured` runs; JSON
+    python -m benchmarks.waiting ready FOLDER        # run by `benchmarks.loader.measured`; prints JSON
 
 It also measures where the time goes. All of this runs on one core, which the reading threads share with the net. The
 weights are random, which takes as long as with any others.
@@ -45,23 +45,25 @@ NETS = {  # by name: the config, the side in px, and the number of images in an 
 
 def beside_ready_batch(folder: Path) -> dict[str, dict[str, list[dict[str, float]]]]:
     """Returns, for nets and forms of data, the paces of epochs relative to those of the same net on one ready batch."""
-    found: dict[str, dict[str, list[dict[str, float]]]] = {}
+    paces: dict[str, dict[str, list[dict[str, float]]]] = {}
     for name in ("frozen", "tuned"):
         config, side, count = NETS[name]
-        ready = _ready(config, _few(data_of(folder, side, form.MAPPED), count))
-        runs = {kept: _epochs(config, _few(data_of(folder, side, kept), count)) for kept in LIMITS}
+        ready = _ready_steps(config, _spread_sample(data_of(folder, side, form.MAPPED), count))
+        runs = {
+            form_name: _epochs(config, _spread_sample(data_of(folder, side, form_name), count)) for form_name in LIMITS
+        }
         for run in (ready, *runs.values()):
             run()
-        found[name] = {kept: [] for kept in LIMITS}
+        paces[name] = {form_name: [] for form_name in LIMITS}
         for _ in range(ROUNDS):
-            on_ready = pace_of(ready)
-            for kept, run in runs.items():
-                found[name][kept].append(asdict(pace_of(run).relative_to(on_ready)))
-    return found
+            ready_pace = pace_of(ready)
+            for form_name, run in runs.items():
+                paces[name][form_name].append(asdict(pace_of(run).relative_to(ready_pace)))
+    return paces
 
 
 def _epochs(config: TrialConfig, data: Dataset) -> Callable[[], int]:
-    config = replace(config, **AUGMENTED)  # has crops, so that the outputs of frozen stages are not kept
+    config = replace(config, **AUGMENTED)  # with crops, so that the outputs of frozen stages are not kept
     run = loop.train(config, data, new_state(config, data))
 
     def epoch() -> int:
@@ -71,7 +73,7 @@ def _epochs(config: TrialConfig, data: Dataset) -> Callable[[], int]:
     return epoch
 
 
-def _ready(config: TrialConfig, data: Dataset) -> Callable[[], int]:
+def _ready_steps(config: TrialConfig, data: Dataset) -> Callable[[], int]:
     state, size = new_state(config, data), config.batch_size
     images, labels = torch.tensor(data.train.images[:size]), torch.tensor(data.train.truth[:size])
     state.model.train()
@@ -93,24 +95,25 @@ def shares_at_224_px(folder: Path) -> dict[str, dict[str, float]]:
     The unit is milliseconds of one core per image.
     """
     config, side, count = NETS["at 224 px"]
-    found = {}
-    for kept in LIMITS:
-        epoch, spent = _epochs(config, _few(data_of(folder, side, kept), count)), defaultdict[str, float](float)
+    shares = {}
+    for form_name in LIMITS:
+        epoch = _epochs(config, _spread_sample(data_of(folder, side, form_name), count))
+        part_seconds = defaultdict[str, float](float)
         with ExitStack() as stack:
-            for place, name, what in PLACES:
-                stack.enter_context(patch.object(place, name, _counted(getattr(place, name), what, spent)))
+            for owner, name, part in PLACES:
+                stack.enter_context(patch.object(owner, name, _count_time(getattr(owner, name), part, part_seconds)))
             epoch()
-            spent.clear()
+            part_seconds.clear()
             started = time.process_time()
             for _ in range(ROUNDS):
                 epoch()
             total = time.process_time() - started
-        spent["read"] -= spent["decode"]
-        spent["all else"] = total - sum(spent.values())
-        spent.setdefault("decode", 0.0)
-        del spent["validation"]  # it has only 2 images here; its share depends on the size of the validation split
-        found[kept] = {what: 1000 * seconds / ROUNDS / count for what, seconds in spent.items()}
-    return found
+        part_seconds["read"] -= part_seconds["decode"]
+        part_seconds["all else"] = total - sum(part_seconds.values())
+        part_seconds.setdefault("decode", 0.0)
+        del part_seconds["validation"]  # of only 2 images; its share depends on the size of the validation split
+        shares[form_name] = {part: 1000 * seconds / ROUNDS / count for part, seconds in part_seconds.items()}
+    return shares
 
 
 PLACES = [
@@ -123,18 +126,18 @@ PLACES = [
 ]
 
 
-def _counted(function: Any, what: str, spent: dict[str, float]) -> Any:
-    def counted(*arguments: Any, **named: Any) -> Any:
+def _count_time(function: Any, part: str, part_seconds: dict[str, float]) -> Any:
+    def call(*arguments: Any, **options: Any) -> Any:
         started = time.thread_time()
         try:
-            return function(*arguments, **named)
+            return function(*arguments, **options)
         finally:
-            spent[what] += time.thread_time() - started
+            part_seconds[part] += time.thread_time() - started
 
-    return counted
+    return call
 
 
-def _few(data: Dataset, count: int) -> Dataset:
+def _spread_sample(data: Dataset, count: int) -> Dataset:
     """Returns data of `count` training images, spread over all, and of two validation images."""
 
     def spread(split: Any, count: int) -> Any:
@@ -155,12 +158,12 @@ def section() -> Iterator[str]:
         "milliseconds of the core for an image."
     )
     yield ""
-    yield f"| | {' | '.join(f'from the {kept} store' for kept in shares)} |"
+    yield f"| | {' | '.join(f'from the {form_name} store' for form_name in shares)} |"
     yield "| --- | ---: | ---: |"
-    totals = {kept: sum(each.values()) for kept, each in shares.items()}
-    for what in dict.fromkeys(what for each in shares.values() for what in each):
-        cells = [f"{each[what]:.2f} ({each[what] / totals[kept]:.1%})" for kept, each in shares.items()]
-        yield f"| {what} | {' | '.join(cells)} |"
+    totals = {form_name: sum(each.values()) for form_name, each in shares.items()}
+    for part in dict.fromkeys(part for each in shares.values() for part in each):
+        cells = [f"{each[part]:.2f} ({each[part] / totals[form_name]:.1%})" for form_name, each in shares.items()]
+        yield f"| {part} | {' | '.join(cells)} |"
 
 
 PARTS: dict[str, Callable[[Path], Any]] = {"ready": beside_ready_batch, "shares": shares_at_224_px}

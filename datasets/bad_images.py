@@ -1,4 +1,4 @@
-"""Images that cannot be used: all are reported before a sweep starts, and `--leave-out bad` goes on without them.
+"""Images that cannot be used: all are reported before a sweep starts, and `--leave-out bad` leaves them out.
 
 An image of the test split is never left out: either it gets a prediction, or the data is refused.
 """
@@ -49,7 +49,7 @@ class BadImages:
     listings: dict[str, Listing]
     findings: Findings
     leave_out: bool
-    _bad: dict[tuple[str, int], tuple[Fault, str]] = field(default_factory=dict)
+    _faults: dict[tuple[str, int], tuple[Fault, str]] = field(default_factory=dict)
 
     def add(self, split: str, row: int, fault: Fault, problem: Problem) -> None:
         """Records a bad image by its split and row; it is left out, or becomes a problem.
@@ -57,7 +57,7 @@ class BadImages:
         An image that another machine could read is never left out.
         """
         if self.leave_out and split in LABELLED and not problem.is_of_machine:
-            self._bad.setdefault((split, row), (fault, _detail(problem)))
+            self._faults.setdefault((split, row), (fault, _detail(problem)))
         else:
             self.findings.problems.append(problem)
             if split in LABELLED and not problem.is_of_machine:
@@ -71,32 +71,35 @@ class BadImages:
           counted_in: the splits whose images count.
         """
         labelled = [split for split in LABELLED if split in self.listings and self.listings[split].labels is not None]
-        used = [(split, row) for split in labelled for row in self._rows(split).tolist()]
-        labels = {(split, row): self._label(split, row) for split, row in used}
+        places = [(split, row) for split in labelled for row in self._rows(split).tolist()]
+        labels = {(split, row): self._label(split, row) for split, row in places}
         counts = Counter(label for (split, _), label in labels.items() if split in counted_in)
         for place, label in labels.items():
             if counts[label] < least:
-                self._bad[place] = Fault.SMALL_CLASS, f"{counts[label]} can be used, --min-per-class asks for {least}"
+                self._faults[place] = (
+                    Fault.SMALL_CLASS,
+                    f"{counts[label]} can be used, --min-per-class asks for {least}",
+                )
 
     def leave_out_near(self, split: str, row: int, detail: str) -> None:
         """Leaves out an image that is a near duplicate of one in another split."""
-        self._bad.setdefault((split, row), (Fault.NEAR, detail))
+        self._faults.setdefault((split, row), (Fault.NEAR, detail))
 
     def leaves_out(self, split: str, row: int) -> bool:
         """Returns whether an image is left out."""
-        return (split, row) in self._bad
+        return (split, row) in self._faults
 
     def left_out(self) -> tuple[LeftOut, ...]:
         """Returns the images that are left out, in the order of their splits and rows."""
         return tuple(
             LeftOut(split, self.listings[split].ids[row], self._label(split, row), fault, detail)
-            for (split, row), (fault, detail) in sorted(self._bad.items())
+            for (split, row), (fault, detail) in sorted(self._faults.items())
         )
 
     def without_them(self, reads: dict[str, Read]) -> tuple[dict[str, Listing], dict[str, Read]]:
         """Returns the listings and their read images without the images that are left out."""
         listings, reads = dict(self.listings), dict(reads)
-        for split in {split for split, _ in self._bad}:
+        for split in {split for split, _ in self._faults}:
             rows = self._rows(split)
             listings[split] = listings[split].take(rows)
             if split in reads:
@@ -110,7 +113,7 @@ class BadImages:
     def _rows(self, split: str) -> np.ndarray:
         """Returns the rows of a split that are not left out."""
         rows = range(len(self.listings[split].ids)) if split in self.listings else ()
-        return np.array([row for row in rows if (split, row) not in self._bad], np.int64)
+        return np.array([row for row in rows if (split, row) not in self._faults], np.int64)
 
 
 def without_image(findings: Findings) -> tuple[LeftOut, ...]:

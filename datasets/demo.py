@@ -71,7 +71,7 @@ def _distance(shapes: np.ndarray, x: np.ndarray, y: np.ndarray, radius: np.ndarr
     thin = 0.28 * radius
     turns = [x * np.sin(turn) + y * np.cos(turn) for turn in (0, 2 * np.pi / 3, 4 * np.pi / 3)]
     bar = np.maximum(across - radius, along - thin)
-    every = [
+    distances = [
         r - 0.8 * radius,
         np.abs(r - 0.8 * radius) - thin,
         np.maximum(across, along) - 0.75 * radius,
@@ -80,4 +80,4 @@ def _distance(shapes: np.ndarray, x: np.ndarray, y: np.ndarray, radius: np.ndarr
         np.hypot(across - 0.65 * radius, y) - 0.45 * radius,
         bar,
     ]
-    return np.stack(every)[shapes, np.arange(len(shapes))]
+    return np.stack(distances)[shapes, np.arange(len(shapes))]

@@ -1,7 +1,7 @@
 """Copies a file of the driver's machine to another machine, once for all processes there.
 
-The file comes in blocks. A copy that was broken off goes on where it was; a checksum tells whether a block that came
-before is whole.
+The file is sent in blocks. An interrupted copy continues where it stopped; a checksum tells whether an earlier block
+is complete.
 """
 
 import fcntl
@@ -14,9 +14,9 @@ from sweep.datasets.pixels.threads import in_threads
 from sweep.storage.files import DamagedError
 
 BLOCK_BYTES = 16 << 20
-AT_ONCE = 4  # blocks on their way
+AT_ONCE = 4  # blocks that are fetched at the same time
 
-Block = Callable[[int], bytes]  # of the driver's file, by its number from 0
+Block = Callable[[int], bytes]  # returns a block of the driver's file by its number, which counts from 0
 
 
 def block_of(path: Path, number: int) -> bytes:
@@ -41,14 +41,14 @@ def get(path: Path, size: int, block: Block, is_there: Callable[[], bool]) -> bo
       DamagedError: a block came with too few bytes.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    there = os.open(notes_of(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_APPEND, 0o600)
+    notes = os.open(notes_of(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_APPEND, 0o600)
     try:
-        fcntl.flock(there, fcntl.LOCK_EX)
+        fcntl.flock(notes, fcntl.LOCK_EX)
         if is_there():
             return False
-        _get_blocks(path, there, size, block)
+        _get_blocks(path, notes, size, block)
     finally:
-        os.close(there)
+        os.close(notes)
     return True
 
 
@@ -57,11 +57,11 @@ def notes_of(path: Path) -> Path:
     return path.with_suffix(".blocks")
 
 
-def _get_blocks(path: Path, there: int, size: int, block: Block) -> None:
+def _get_blocks(path: Path, notes: int, size: int, block: Block) -> None:
     """Fetches the blocks that are missing, and renames the partial copy to `path` once it is whole.
 
     Args:
-      there: an open file with a line for each block that was written: its number and its checksum.
+      notes: an open file with a line for each block that was written: its number and its checksum.
       size: bytes of the whole file.
 
     Raises:
@@ -70,16 +70,18 @@ def _get_blocks(path: Path, there: int, size: int, block: Block) -> None:
     partial = path.with_suffix(".copying")
     with open(partial, "ab"):
         pass
-    with open(partial, "r+b") as file, open(there, "rb", closefd=False) as lines:
-        noted = [line.split() for line in lines]
-        whole = {int(line[0]) for line in noted if len(line) == 2 and _is_whole(file.fileno(), *map(int, line))}
-        missing = [number for number in range(-(-size // BLOCK_BYTES)) if number not in whole]
+    with open(partial, "r+b") as file, open(notes, "rb", closefd=False) as lines:
+        records = [line.split() for line in lines]
+        whole_blocks = {
+            int(line[0]) for line in records if len(line) == 2 and _is_whole(file.fileno(), *map(int, line))
+        }
+        missing = [number for number in range(-(-size // BLOCK_BYTES)) if number not in whole_blocks]
         for number, data in zip(missing, in_threads(block, missing, AT_ONCE, AT_ONCE), strict=True):
-            wanted = min(BLOCK_BYTES, size - number * BLOCK_BYTES)
-            if len(data) < wanted:
-                raise DamagedError(path, f"block {number} came with {len(data)} of {wanted} bytes")
-            os.pwrite(file.fileno(), data[:wanted], number * BLOCK_BYTES)
-            os.write(there, b"%d %d\n" % (number, zlib.crc32(data[:wanted])))
+            length = min(BLOCK_BYTES, size - number * BLOCK_BYTES)
+            if len(data) < length:
+                raise DamagedError(path, f"block {number} came with {len(data)} of {length} bytes")
+            os.pwrite(file.fileno(), data[:length], number * BLOCK_BYTES)
+            os.write(notes, b"%d %d\n" % (number, zlib.crc32(data[:length])))
         os.truncate(file.fileno(), size)
         os.fsync(file.fileno())
     os.replace(partial, path)

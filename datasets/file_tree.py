@@ -94,44 +94,44 @@ class FileTree:
         self.stamps: dict[str, tuple[int, ...]] = {}
         self.listed_at = time.time()
         self._announce = announce
-        self._held = OpenFiles()
+        self._open_files = OpenFiles()
         self._stores: dict[str, Store] = {}  # by the name of the container; empty for the data itself
         # the data itself, if it is a container that is only opened by `open_containers`
         self._unopened: tuple[Kind, Region] | None = None
         self._unread: dict[str, list[str]] = {}  # the visible files of each kind that cannot be read
         self._are_open = False
         try:
-            found = os.stat(path)
+            status = os.stat(path)
         except (OSError, ValueError) as error:
             got = f"nothing there ({error.strerror if isinstance(error, OSError) else error})"
             way_out = "download it, and give its path" if ADDRESS.match(self.path) else "check the path"
             raise DataError([Problem(self.path, DATA_RULE, got, way_out)]) from error
-        if stat.S_ISDIR(found.st_mode):
-            folder = Folder(path, self.path, self._held)
+        if stat.S_ISDIR(status.st_mode):
+            folder = Folder(path, self.path, self._open_files)
             folder.list_all()
             self.stamps = folder.stamps
             self._mount("", folder)
-        elif stat.S_ISREG(found.st_mode):
-            self._take_file(path, found)
+        elif stat.S_ISREG(status.st_mode):
+            self._take_file(path, status)
         else:
             raise DataError([Problem(self.path, DATA_RULE, "a pipe or a device", "check the path")])
         self._sort()
 
-    def _take_file(self, path: Path, found: os.stat_result) -> None:
+    def _take_file(self, path: Path, status: os.stat_result) -> None:
         """Lists the data if it is a file and not a folder.
 
         An archive is listed alone. Another container, such as an array, is listed as the only file of its folder.
         """
-        region = FileRegion(lambda: os.open(path, os.O_RDONLY | os.O_CLOEXEC), stamp(found), self._held, True)
+        region = FileRegion(lambda: os.open(path, os.O_RDONLY | os.O_CLOEXEC), stamp(status), self._open_files, True)
         kind = self._kind_of_data(path.name, lambda: region.read(0, HEAD_BYTES))
         if kind and not kind.is_archive:
             self.path = printable(str(path.parent))
-            folder = Folder(path.parent, self.path, self._held)
-            folder.add_target(path, found)
+            folder = Folder(path.parent, self.path, self._open_files)
+            folder.add_target(path, status)
             self.stamps = folder.stamps
             self._mount("", folder)
             return
-        self.stamps[""] = stamp(found)
+        self.stamps[""] = stamp(status)
         if kind and kind.store_of is not Zip:
             self._unopened = kind, region
             return
@@ -155,8 +155,8 @@ class FileTree:
         if not self.rules.opens_containers:
             return None
         kind = kind_of(name, head)
-        if kind is None and (what := unread_kind(name, head)):
-            raise DataError(unread_problems({what: [""]}, self._place))
+        if kind is None and (noun := unread_kind(name, head)):
+            raise DataError(unread_problems({noun: [""]}, self._place))
         return kind
 
     def open_containers(self, findings: Findings) -> None:
@@ -168,20 +168,20 @@ class FileTree:
         if not self.rules.opens_containers or self._are_open:
             return
         self._are_open = True
-        beside: list[str] = []
-        waiting = [(name, 1) for name in self.visible]
+        not_opened: list[str] = []
+        queue = [(name, 1) for name in self.visible]
         if self._unopened:
-            waiting = [(name, 1) for name in self._open("", *self._unopened, findings)]
-        while waiting:
-            name, depth = waiting.pop()
+            queue = [(name, 1) for name in self._open("", *self._unopened, findings)]
+        while queue:
+            name, depth = queue.pop()
             kind = kind_of(name, partial(self.head, name))
-            place, unpacked = self._place(name), name.rpartition(".")[0]
-            unpacked = unpacked if self.holds(unpacked) else unpacked.removesuffix(".tar")
+            place, unpacked_name = self._place(name), name.rpartition(".")[0]
+            unpacked_name = unpacked_name if self.holds(unpacked_name) else unpacked_name.removesuffix(".tar")
             if kind is None:
-                if what := unread_kind(name, partial(self.head, name)):
-                    self._unread.setdefault(what, []).append(name)
-            elif kind.is_packed and self.holds(unpacked):
-                beside.append(name)
+                if noun := unread_kind(name, partial(self.head, name)):
+                    self._unread.setdefault(noun, []).append(name)
+            elif kind.is_packed and self.holds(unpacked_name):
+                not_opened.append(name)
             elif depth > MAX_DEPTH or name in self.folders:
                 got = "another in it" if depth > MAX_DEPTH else "a folder of the same name beside it"
                 rule = f"{kind.noun} must be a file in at most {MAX_DEPTH - 1} other containers"
@@ -189,10 +189,10 @@ class FileTree:
             else:
                 owner, inner = self._owner(name)
                 region = partial(owner.region, inner)
-                waiting += [(one, depth + 1) for one in self._open(name, kind, region, findings)]
-        if beside:
-            count = counted(len(beside), "packed file is", "packed files are")
-            findings.notes.append(f"{count} not opened, being unpacked beside: {printable(min(beside))}.")
+                queue += [(one, depth + 1) for one in self._open(name, kind, region, findings)]
+        if not_opened:
+            count = counted(len(not_opened), "packed file is", "packed files are")
+            findings.notes.append(f"{count} not opened, being unpacked beside: {printable(min(not_opened))}.")
         self._sort()
 
     def _open(self, name: str, kind: Kind, region: Region | Callable[[], Region], findings: Findings) -> list[str]:
@@ -219,19 +219,19 @@ class FileTree:
         return list(filter(self.rules.is_visible, files)) if kind.is_packed else []
 
     def _opening(self, name: str, region: Region) -> Opening:
-        """Returns what a store is given to open a container."""
-        real = name
-        while real not in self.stamps:
-            real = real.rpartition("/")[0]
-        *_, modified, changed = self.stamps[real]
+        """Returns the arguments with which a store opens a container."""
+        disk_name = name
+        while disk_name not in self.stamps:
+            disk_name = disk_name.rpartition("/")[0]
+        *_, modified, changed = self.stamps[disk_name]
         return Opening(
             region=region,
             place=self._place(name),
             stem=(name or self.path).rpartition("/")[2].rpartition(".")[0],
             rules=self.rules,
-            identity=f"{self.stamps[real]} {name.removeprefix(real)}",
+            identity=f"{self.stamps[disk_name]} {name.removeprefix(disk_name)}",
             keeps=self.listed_at - max(modified, changed) / 1e9 >= SETTLED_SECONDS,
-            held=self._held,
+            open_files=self._open_files,
             announce=self._announce,
         )
 
@@ -252,7 +252,7 @@ class FileTree:
         self.files.update((prefix + inner, size) for inner, size in store.files.items())
         store.files = {}
         self.folders.update(prefix + inner for inner in store.folders)
-        self.refused.update((prefix + inner, why) for inner, why in store.refused.items())
+        self.refused.update((prefix + inner, reason) for inner, reason in store.refused.items())
         self.tables += [table.inside(name) for table in store.tables]
         self.arrays += [array.inside(name) for array in store.arrays]
         self.notes += store.notes
@@ -304,10 +304,10 @@ class FileTree:
             data = store.read(inner, size)
         except BROKEN as error:
             got = error.strerror if isinstance(error, OSError) and error.strerror else error
-            broken = ImageFileError(f"must be readable, got {got}", getattr(error, "way_out", "replace it"))
+            image_error = ImageFileError(f"must be readable, got {got}", getattr(error, "way_out", "replace it"))
             if isinstance(error, PixelsError):
-                broken.cause = f"{name.removesuffix(inner)} {error.way_out}"
-            raise broken from error
+                image_error.cause = f"{name.removesuffix(inner)} {error.way_out}"
+            raise image_error from error
         if len(data) != size and not store.has_rows:
             got = "more" if len(data) > size else f"{len(data):,}"
             raise ValueError(f"must have the {counted(size, 'byte')} that it is listed with, got {got}")
@@ -325,7 +325,7 @@ class FileTree:
         """Closes all files."""
         for store in self._stores.values():
             store.close()
-        self._held.close()
+        self._open_files.close()
 
     def __enter__(self) -> "FileTree":
         return self

@@ -24,8 +24,8 @@ Rows = dict[str, dict[str, tuple[str, str]]]  # label and digest, by split and t
 
 def fingerprint(data: "Dataset", image_size: int | None, fit: str = STRETCH) -> str:
     """Returns a hash of how images are resized and, for each image, of its split, id, label and file, in order."""
-    resized = [image_size] if fit == STRETCH or image_size is None else [image_size, fit]
-    digest = hashlib.sha256(json.dumps(["image_size", *resized]).encode())
+    resizing = [image_size] if fit == STRETCH or image_size is None else [image_size, fit]
+    digest = hashlib.sha256(json.dumps(["image_size", *resizing]).encode())
     for name, split in data.splits.items():
         for image, label, file in _images(split, data.classes, name == "test"):
             digest.update(json.dumps([name, image, label, file]).encode())
@@ -58,19 +58,19 @@ def parsed_table(table: bytes) -> Rows:
       csv.Error: it is not CSV.
     """
     header, *rows = [*csv.reader(io.StringIO(table.decode(), newline=""), strict=True)] or [[]]
-    if header == [*HEADER, FOLD]:
-        rows = [row[: len(HEADER)] for row in rows]
-    elif header != HEADER:
-        rows = []
+    if header not in (HEADER, [*HEADER, FOLD]):
+        raise ValueError(f"must have the header {','.join(HEADER)}, got {shown(','.join(header))}")
     if not rows:
-        raise ValueError(f"must have the header {','.join(HEADER)} and a row an image, got {counted(len(rows), 'row')}")
-    parsed: Rows = {}
+        raise ValueError("must have a row for each image, got 0 rows")
+    if FOLD in header:
+        rows = [row[: len(HEADER)] for row in rows]
+    by_split: Rows = {}
     for row in rows:
         if len(row) != len(HEADER) or row[0] not in SPLITS or len(row[3]) != DIGITS:
             raise ValueError(f"must have rows of split, id, label and {DIGITS} digits, got {shown(','.join(row))}")
         split, name, label, digest = row
-        parsed.setdefault(split, {})[name] = label, digest
-    return parsed
+        by_split.setdefault(split, {})[name] = label, digest
+    return by_split
 
 
 def judging(rows: Rows) -> dict[str, tuple[str, str]]:
@@ -102,8 +102,8 @@ def differences(before: bytes, data: "Dataset") -> list[str]:
         old, new = parsed_table(before), parsed_table(data_table(data))
     except (ValueError, csv.Error):
         return ["the table of the images as they were is damaged: they cannot be compared one by one"]
-    found = [sentence for name in SPLITS for sentence in _split_differences(name, old.get(name), new.get(name))]
-    return found or _fold_differences(before, data)
+    sentences = [sentence for name in SPLITS for sentence in _split_differences(name, old.get(name), new.get(name))]
+    return sentences or _fold_differences(before, data)
 
 
 def _fold_differences(before: bytes, data: "Dataset") -> list[str]:
@@ -114,9 +114,9 @@ def _fold_differences(before: bytes, data: "Dataset") -> list[str]:
         old = None
     if old is None or data.folds is None or len(old) != len(data.folds):
         return []
-    moved = [row for row, fold in enumerate(data.folds.tolist()) if fold + 1 != old[row]]
-    first = f", first {shown(data.train.ids[moved[0]])}" if moved else ""
-    return [f"{counted(len(moved), 'image')} in another fold{first}"] if moved else []
+    moved_rows = [row for row, fold in enumerate(data.folds.tolist()) if fold + 1 != old[row]]
+    first = f", first {shown(data.train.ids[moved_rows[0]])}" if moved_rows else ""
+    return [f"{counted(len(moved_rows), 'image')} in another fold{first}"] if moved_rows else []
 
 
 def _images(split: "Split", classes: tuple[str, ...], is_test: bool) -> Iterator[tuple[str, str | None, str]]:
@@ -142,8 +142,8 @@ def _split_differences(
 ) -> Iterator[str]:
     """Yields a sentence for each image of a split that is gone, new, or has another label or other pixels."""
     if old is None or new is None:
-        if present := old or new:
-            yield f"the {name} split is {'gone' if new is None else 'new'}: {counted(len(present), 'image')}"
+        if images := old or new:
+            yield f"the {name} split is {'gone' if new is None else 'new'}: {counted(len(images), 'image')}"
         return
     for image in old:
         if image not in new:

@@ -39,7 +39,7 @@ def read_headers(path: Path, options: DataOptions, listing: int = NEWEST, decode
     Raises:
       DataError: the data has none of the known forms.
     """
-    with FileTree(path, listing) as tree, caught_words() as warned, warned():
+    with FileTree(path, listing) as tree, caught_words() as collect, collect():
         listings = find_reading(tree, options, Findings()).listings
         sides = [min(size) for size in sizes_of(tree, listings, decoders.recipe(decoder))]
         train = len(listings["train"].files) if "train" in listings else 0

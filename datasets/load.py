@@ -95,8 +95,8 @@ def _read(tree: FileTree, options: DataOptions, seed: int, decoder: int, form: s
     """Reads a data set that is not in the cache: lists, decodes and checks it, and cuts the validation split."""
     side = options.image_size
     findings = Findings(notes=list(tree.notes))
-    found = find_reading(tree, options, findings)
-    listings = found.listings
+    reading = find_reading(tree, options, findings)
+    listings = reading.listings
     left_out = without_image(findings)
     if options.min_per_class and "train" in listings:
         small = BadImages(listings, findings, leave_out=True)
@@ -117,13 +117,13 @@ def _read(tree: FileTree, options: DataOptions, seed: int, decoder: int, form: s
     first = size or first_size(tree, listings, recipe)
     plan = ReadPlan(decoder, recipe, first, size is not None, fit, options.cache_limit, form)
     reads = read_images(tree, listings, plan)
-    near, together = None, 0
+    near_files, kept_together = None, 0
     if keeps_together and not findings.problems and (size or not sizes_found(reads.values())):
-        near = look_for(listings, reads)  # before the cut, which must keep near duplicates together
-        whole = listings["train"]
-        listings["train"], together = near.grouped(whole)
+        near_files = look_for(listings, reads)  # before the cut, which must keep near duplicates together
+        uncut = listings["train"]
+        listings["train"], kept_together = near_files.grouped(uncut)
         listings = cut_and_limit(listings, *limits, seed, findings)
-        reads = divided(reads, whole, listings)
+        reads = divided(reads, uncut, listings)
     bad = BadImages(listings, findings, options.leaves_out(BAD))
     for split, read in reads.items():
         for row, problem in read.problems.items():
@@ -137,10 +137,10 @@ def _read(tree: FileTree, options: DataOptions, seed: int, decoder: int, form: s
         note_size(size, reads.values(), findings)
     check_bytes(listings, reads, is_cut, bad)
     findings.raise_problems()
-    near = near or look_for(listings, reads)
-    across = ACROSS if options.folds is None else TO_TEST
-    near_duplicates = count_across(near, bad, reads, across, options.leaves_out(NEAR_DUPLICATES))
-    near_duplicates = replace(near_duplicates, kept_together=together)
+    near_files = near_files or look_for(listings, reads)
+    split_pairs = ACROSS if options.folds is None else TO_TEST
+    near_duplicates = count_across(near_files, bad, reads, split_pairs, options.leaves_out(NEAR_DUPLICATES))
+    near_duplicates = replace(near_duplicates, kept_together=kept_together)
     findings.notes.extend(near_duplicates.notes(is_cut and options.folds is None))
     if options.min_per_class:
         bad.add_small_classes(options.min_per_class, ["train", "validation"] if is_cut else ["train"])
@@ -152,14 +152,14 @@ def _read(tree: FileTree, options: DataOptions, seed: int, decoder: int, form: s
     findings.raise_problems()
 
     index = {label: number for number, label in enumerate(classes)}
-    sets = near.sets(file for split in LABELLED if split in listings for file in listings[split].files)
+    sets = near_files.sets(file for split in LABELLED if split in listings for file in listings[split].files)
     splits = {split: _split(listing, reads[split], index, sets) for split, listing in listings.items()}
     data = Dataset(
         train=splits["train"],
         valid=splits.get("validation") or splits["train"].empty(),
         test=splits.get("test"),
         classes=classes,
-        submission=found.submission,
+        submission=reading.submission,
         fingerprint="",
         notes=tuple(findings.notes),
         left_out=left_out,
@@ -205,11 +205,11 @@ def _split(listing: Listing, read: Read, index: dict[str, int], sets: dict[str, 
     """Returns the split of a listing and its pixels.
 
     Args:
-      listing: the names of the images and what is known of them.
+      listing: the names of the images, with their labels, groups and folds.
       read: their pixels.
       index: the number of each class.
       sets: the name of the set of near duplicates that a file is in; files in no set are absent.
     """
     labels = None if listing.labels is None else np.array([index[label] for label in listing.labels], np.int64)
-    of_sets = tuple(sets.get(file, "") for file in listing.files) if sets else ()
-    return Split(listing.ids, read.images, labels, read.digests, listing.groups or (), listing.folds or (), of_sets)
+    set_names = tuple(sets.get(file, "") for file in listing.files) if sets else ()
+    return Split(listing.ids, read.images, labels, read.digests, listing.groups or (), listing.folds or (), set_names)

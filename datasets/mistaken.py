@@ -18,4 +18,4 @@ KNOWN = (
 
 def mistaken_for(head: bytes) -> tuple[str, str] | None:
     """Returns what a file really is, judged by its first bytes, and what to do; None if its name may be right."""
-    return next(((what, way_out) for begins, what, way_out in KNOWN if begins.match(head)), None)
+    return next(((noun, way_out) for begins, noun, way_out in KNOWN if begins.match(head)), None)

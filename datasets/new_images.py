@@ -24,7 +24,7 @@ def listed(path: Path, id_column: str | None, findings: Findings) -> Iterator[tu
     """Yields the files and the images of a path; the files are open until the block ends.
 
     Args:
-      path: what to list.
+      path: the folder, container, image or table to list.
       id_column: the column of a table that names the images; None to infer it.
       findings: takes problems with single images, and notes.
 
@@ -34,16 +34,16 @@ def listed(path: Path, id_column: str | None, findings: Findings) -> Iterator[tu
     problems: list[Problem] = []
     if os.path.isfile(path):
         with FileTree(path.parent) as tree:
-            found: Listing | list[Problem] = []
+            result: Listing | list[Problem] = []
             if path.suffix.lower() in SUFFIXES:
-                found = _of_table(tree, path, id_column, findings)
+                result = _list_table_images(tree, path, id_column, findings)
             elif path.name in tree.files and tree.is_image(path.name):
-                found = Listing(f"{tree.path}/", (path.name,), None, (path.name,))
-            if isinstance(found, Listing):
+                result = Listing(f"{tree.path}/", (path.name,), None, (path.name,))
+            if isinstance(result, Listing):
                 findings.notes.extend(tree.notes)
-                yield tree, found
+                yield tree, result
                 return
-            problems = found
+            problems = result
     if problems and not _holds_images(path):
         raise DataError(problems)
     with FileTree(path) as tree:
@@ -65,24 +65,26 @@ def _holds_images(path: Path) -> bool:
         return False
 
 
-def _of_table(tree: FileTree, path: Path, id_column: str | None, findings: Findings) -> Listing | list[Problem]:
-    """Returns the images that a table names, from the folder in which it lies, or the problems why it names none."""
+def _list_table_images(
+    tree: FileTree, path: Path, id_column: str | None, findings: Findings
+) -> Listing | list[Problem]:
+    """Returns the images that a table names, which lie in its folder; or the problems, if it names none."""
     try:
         data = path.read_bytes()
     except OSError as error:
         return [Problem(str(path), "manifest must be readable", error.strerror or "", "check its rights")]
     table, problems = parse_table(data, str(path))
     if table is not None and not problems and id_column is None:
-        as_before = Findings()
-        listing, folder = list_table(tree, table, "", as_before)
-        if not as_before.problems:
-            findings.notes.extend(as_before.notes)
+        exact_findings = Findings()
+        listing, folder = list_table(tree, table, "", exact_findings)
+        if not exact_findings.problems:
+            findings.notes.extend(exact_findings.notes)
             note_left_out(tree, {*listing.files, path.name}, "that the table does not name", findings, folder)
             return listing
-        if found := _otherwise_named(tree, path, findings):
-            return found
-        findings.problems.extend(as_before.problems)
-        findings.notes.extend(as_before.notes)
+        if loose_listing := _match_loosely(tree, path, findings):
+            return loose_listing
+        findings.problems.extend(exact_findings.problems)
+        findings.notes.extend(exact_findings.notes)
         return listing
     columns = read_columns(tree, path.name) if path.name in tree.files else None
     if columns is None or isinstance(columns, Problem):
@@ -90,7 +92,7 @@ def _of_table(tree: FileTree, path: Path, id_column: str | None, findings: Findi
     images = Images(tree)
     roles = find_roles(columns, images, DataOptions(id_column=id_column), (), is_test=True)
     if isinstance(roles, Roles) and (table is None or id_column is not None):
-        return _resolved(images, roles, findings)
+        return _resolve(images, roles, findings)
     if isinstance(roles, Problem):
         return [roles]
     if table is not None:  # a table of `id,label` with errors, which the user should see
@@ -100,48 +102,48 @@ def _of_table(tree: FileTree, path: Path, id_column: str | None, findings: Findi
     return [Problem(columns.place, rule, got, "give another --id-column, or the folder of the images")]
 
 
-def _otherwise_named(tree: FileTree, path: Path, findings: Findings) -> Listing | None:
+def _match_loosely(tree: FileTree, path: Path, findings: Findings) -> Listing | None:
     """Returns the images of a table of `id,label` that writes their names without leading zeros or in another case.
 
-    It returns None if the table writes even one name exactly: then the table is exact, and a name that is missing is
+    It returns None if the table writes even one name exactly: such a table is exact, and a name without a file is
     that of an image which does not exist.
     """
     columns = read_columns(tree, path.name) if path.name in tree.files else None
     if not isinstance(columns, Columns):
         return None
-    images, trial = Images(tree), Findings()
+    images, loose_findings = Images(tree), Findings()
     roles = find_roles(columns, images, DataOptions(), (), is_test=True)
     if not isinstance(roles, Roles):
         return None
     try:
-        listing = _resolved(images, roles, trial)
+        listing = _resolve(images, roles, loose_findings)
     except DataError:
         return None
     pairs = zip(listing.ids, listing.files, strict=True)
-    is_written_so = any(PurePath(name).name in (PurePath(file).name, PurePath(file).stem) for name, file in pairs)
-    if trial.problems or is_written_so:
+    is_exact = any(PurePath(name).name in (PurePath(file).name, PurePath(file).stem) for name, file in pairs)
+    if loose_findings.problems or is_exact:
         return None
-    findings.notes.extend(trial.notes)
+    findings.notes.extend(loose_findings.notes)
     return listing
 
 
-def _resolved(images: Images, roles: Roles, findings: Findings) -> Listing:
+def _resolve(images: Images, roles: Roles, findings: Findings) -> Listing:
     """Returns the images that a column names; each name without an image is a problem."""
     columns = roles.columns
     ids = columns.column(roles.id)
     try:
         files = resolved(images, ids, "", None)
     except AmbiguousError as error:
-        some = " and ".join(shown(f"{folder}/") for folder in sorted(error.holding)[:3])
+        folders = " and ".join(shown(f"{folder}/") for folder in sorted(error.holding)[:3])
         rule, way_out = "its images must be in one folder only", "write the folder into the names"
-        raise DataError([Problem(columns.place, rule, some, way_out)]) from error
+        raise DataError([Problem(columns.place, rule, folders, way_out)]) from error
     for line, name, file in zip(columns.lines, ids, files, strict=True):
         if file is None:
             rule = f"image must exist, {shown(name)} is none of the files"
             findings.refuse(f"{columns.place}:{line}", rule, "", "add it or remove the row")
     rows = [row for row, file in enumerate(files) if file]
     names = (name if not id_problem(name, "") else file or name for name, file in zip(ids, files, strict=True))
-    every = Listing(columns.place, tuple(names), None, tuple(file or "" for file in files), columns.lines)
-    listing = every.take(rows)
+    all_rows = Listing(columns.place, tuple(names), None, tuple(file or "" for file in files), columns.lines)
+    listing = all_rows.take(rows)
     check_ids(listing, findings)
     return listing

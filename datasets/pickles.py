@@ -26,12 +26,12 @@ _MARK = object()
 
 
 class PickleError(ValueError):
-    """A pickle that cannot be read; the message is what it holds instead, as a phrase for after "got"."""
+    """A pickle that cannot be read; the message says what it holds instead, as a phrase that follows "got"."""
 
 
 @dataclass(frozen=True)
 class Name:
-    """A function or class that a pickle names, to be called."""
+    """A function or class that a pickle names in order to call it."""
 
     module: str
     name: str
@@ -44,7 +44,7 @@ class Name:
 class Unbuilt:
     """An array or a dtype that was begun, but whose content comes in a later step."""
 
-    what: str
+    kind: str
     value: Any = None
 
 
@@ -76,7 +76,7 @@ class _Reader:
     def run(self, data: bytes) -> Any:
         for step, argument, _ in pickletools.genops(data):
             if step.name == "STOP":
-                return _finished(self._stack.pop())
+                return _finish(self._stack.pop())
             if step.name in NOTHING:
                 continue
             if step.name in CONSTANTS:
@@ -133,23 +133,23 @@ class _Reader:
 
     def _append(self, _: Any) -> None:
         value = self._stack.pop()
-        _typed(self._stack[-1], list).append(value)
+        _check_type(self._stack[-1], list).append(value)
 
     def _appends(self, _: Any) -> None:
         values = self._since_mark()
-        _typed(self._stack[-1], list).extend(values)
+        _check_type(self._stack[-1], list).extend(values)
 
     def _additems(self, _: Any) -> None:
         values = self._since_mark()
-        _typed(self._stack[-1], set).update(values)
+        _check_type(self._stack[-1], set).update(values)
 
     def _setitem(self, _: Any) -> None:
         value, key = self._stack.pop(), self._stack.pop()
-        _typed(self._stack[-1], dict)[key] = value
+        _check_type(self._stack[-1], dict)[key] = value
 
     def _setitems(self, _: Any) -> None:
         values = self._since_mark()
-        _typed(self._stack[-1], dict).update(zip(values[::2], values[1::2], strict=True))
+        _check_type(self._stack[-1], dict).update(zip(values[::2], values[1::2], strict=True))
 
     def _put(self, number: Any) -> None:
         self._memo[int(number)] = self._stack[-1]
@@ -169,24 +169,24 @@ class _Reader:
 
     def _stack_global(self, _: Any) -> None:
         name, module = self._stack.pop(), self._stack.pop()
-        self._stack.append(Name(_typed(module, str), _typed(name, str)))
+        self._stack.append(Name(_check_type(module, str), _check_type(name, str)))
 
     def _reduce(self, _: Any) -> None:
-        arguments, called = _typed(self._stack.pop(), tuple), self._stack.pop()
-        self._stack.append(_result_of(_typed(called, Name), arguments))
+        arguments, function = _check_type(self._stack.pop(), tuple), self._stack.pop()
+        self._stack.append(_result_of(_check_type(function, Name), arguments))
 
     def _build(self, _: Any) -> None:
-        state, unbuilt = _typed(self._stack.pop(), tuple), _typed(self._stack[-1], Unbuilt)
-        if unbuilt.what == "dtype":
+        state, unbuilt = _check_type(self._stack.pop(), tuple), _check_type(self._stack[-1], Unbuilt)
+        if unbuilt.kind == "dtype":
             unbuilt.value = unbuilt.value.newbyteorder(_word(state[1]) if _word(state[1]) in "<>" else "|")
         else:
             _, shape, dtype, in_columns, content = state
             unbuilt.value = _array(content, _dtype(dtype), shape, "F" if in_columns else "C")
 
 
-def _result_of(called: Name, arguments: tuple[Any, ...]) -> Any:
+def _result_of(function: Name, arguments: tuple[Any, ...]) -> Any:
     """Returns the result of a call that a pickle makes, which must be one of the few known ones."""
-    match (called.module, called.name):
+    match (function.module, function.name):
         case (module, "_reconstruct") if module in ARRAY:
             return Unbuilt("array")
         case (module, "scalar") if module in ARRAY:
@@ -197,12 +197,14 @@ def _result_of(called: Name, arguments: tuple[Any, ...]) -> Any:
         case ("numpy", "dtype"):
             return Unbuilt("dtype", _plain_dtype(_word(arguments[0])))
         case ("_codecs", "encode"):
-            return _typed(arguments[0], str).encode("latin-1")  # the way in which Python 3 writes bytes for Python 2
+            return _check_type(arguments[0], str).encode(
+                "latin-1"
+            )  # the way in which Python 3 writes bytes for Python 2
         case ("collections", "OrderedDict") if not arguments:
             return {}
         case ("__builtin__" | "builtins", "bytes") if not arguments:
             return b""
-    raise PickleError(f"a pickle that calls {called}, which is no array of numbers")
+    raise PickleError(f"a pickle that calls {function}, which is no array of numbers")
 
 
 def _plain_dtype(word: str) -> np.dtype:
@@ -215,7 +217,7 @@ def _plain_dtype(word: str) -> np.dtype:
 
 def _dtype(value: Any) -> np.dtype:
     """Returns the dtype that a step has built."""
-    unbuilt = _typed(value, Unbuilt)
+    unbuilt = _check_type(value, Unbuilt)
     if not isinstance(unbuilt.value, np.dtype):
         raise PickleError("an array without a type")
     return unbuilt.value
@@ -223,10 +225,10 @@ def _dtype(value: Any) -> np.dtype:
 
 def _array(content: Any, dtype: np.dtype, shape: Any, order: str) -> np.ndarray:
     """Returns an array of these bytes."""
-    return np.frombuffer(_typed(content, bytes), dtype).reshape(tuple(shape), order="F" if order == "F" else "C")
+    return np.frombuffer(_check_type(content, bytes), dtype).reshape(tuple(shape), order="F" if order == "F" else "C")
 
 
-def _typed(value: Any, kind: type) -> Any:
+def _check_type(value: Any, kind: type) -> Any:
     """Returns the value, which must be of this type."""
     if not isinstance(value, kind):
         raise PickleError(f"a pickle with {type(value).__name__} in place of {kind.__name__}")
@@ -238,22 +240,22 @@ def _word(value: Any) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
-def _finished(value: Any, done: dict[int, Any] | None = None) -> Any:
+def _finish(value: Any, results: dict[int, Any] | None = None) -> Any:
     """Returns a value with its arrays in place of their `Unbuilt` objects.
 
     Args:
       value: a value of the stack.
-      done: finished values by `id`, because a pickle may refer to one value a million times.
+      results: finished values by `id`, because a pickle may refer to one value a million times.
     """
-    done = {} if done is None else done
-    if id(value) in done:
-        return done[id(value)]
+    results = {} if results is None else results
+    if id(value) in results:
+        return results[id(value)]
     if isinstance(value, Unbuilt):
         return value.value
     if isinstance(value, Name):
         raise PickleError(f"a pickle of {value}")
     if isinstance(value, dict):
-        done[id(value)] = {_finished(key, done): _finished(inner, done) for key, inner in value.items()}
+        results[id(value)] = {_finish(key, results): _finish(inner, results) for key, inner in value.items()}
     elif isinstance(value, list | tuple):
-        done[id(value)] = type(value)(_finished(inner, done) for inner in value)
-    return done.get(id(value), value)
+        results[id(value)] = type(value)(_finish(inner, results) for inner in value)
+    return results.get(id(value), value)

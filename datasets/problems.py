@@ -64,22 +64,22 @@ class Findings:
           DataError: lists all problems.
         """
         if self.problems:
-            raise DataError(_by_cause(self.problems), " ".join(dict.fromkeys(self.advice)))
+            raise DataError(_merge_by_cause(self.problems), " ".join(dict.fromkeys(self.advice)))
 
 
-def _by_cause(problems: Sequence[Problem]) -> list[Problem]:
+def _merge_by_cause(problems: Sequence[Problem]) -> list[Problem]:
     """Returns the problems, with those of one cause replaced by the first of them, which says how many there are."""
     counts = Counter(problem.cause for problem in problems)
-    found: dict[object, Problem] = {}
+    by_cause: dict[object, Problem] = {}
     for number, problem in enumerate(problems):
-        if problem.cause in found:
+        if problem.cause in by_cause:
             continue
-        if problem.cause and (more := counts[problem.cause] - 1):
-            words = f" (and {counted(more, 'more image')})"
+        if problem.cause and (others := counts[problem.cause] - 1):
+            words = f" (and {counted(others, 'more image')})"
             rule, got = (problem.rule, problem.got + words) if problem.got else (problem.rule + words, "")
             problem = replace(problem, rule=rule, got=got)
-        found[problem.cause or number] = problem
-    return list(found.values())
+        by_cause[problem.cause or number] = problem
+    return list(by_cause.values())
 
 
 class DataError(UserError, ValueError):
@@ -96,8 +96,8 @@ class DataError(UserError, ValueError):
         super().__init__(self.problems, advice)
 
     def __str__(self) -> str:
-        more = len(self.problems) - SHOWN
-        lines = [*map(str, self.problems[:SHOWN]), f"... and {more} more" if more > 0 else "", self.advice]
+        unlisted = len(self.problems) - SHOWN
+        lines = [*map(str, self.problems[:SHOWN]), f"... and {unlisted} more" if unlisted > 0 else "", self.advice]
         return "\n".join(filter(None, lines))
 
 

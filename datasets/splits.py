@@ -30,26 +30,26 @@ def stratified(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.n
 def grouped(labels: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Returns sorted row numbers of whole groups, which together come as near as possible to `CUT` of each label.
 
-    A group that holds the last remaining images of a label is never taken. The result is empty if every group does.
+    A group that holds the last remaining images of a label is never taken. The result is empty if every group does so.
 
     Args:
       labels: (N,) numbers from 0.
       groups: (N,) numbers from 0.
       rng: source of the order in which groups are considered.
     """
-    left = np.bincount(labels)
-    wanted = CUT * left
-    taken, rows = np.zeros(len(left)), []
+    remaining = np.bincount(labels)
+    targets = CUT * remaining
+    chosen, rows = np.zeros(len(remaining)), []
     order = np.argsort(groups, kind="stable")
     members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
     for number in rng.permutation(len(members)):
         kinds, counts = np.unique(labels[members[number]], return_counts=True)
-        scale = np.maximum(wanted[kinds], 1)
-        before = (taken[kinds] - wanted[kinds]) ** 2 / scale
-        after = (taken[kinds] + counts - wanted[kinds]) ** 2 / scale
-        if after.sum() < before.sum() and (left[kinds] > counts).all():
-            taken[kinds] += counts
-            left[kinds] -= counts
+        scale = np.maximum(targets[kinds], 1)
+        old_error = (chosen[kinds] - targets[kinds]) ** 2 / scale
+        new_error = (chosen[kinds] + counts - targets[kinds]) ** 2 / scale
+        if new_error.sum() < old_error.sum() and (remaining[kinds] > counts).all():
+            chosen[kinds] += counts
+            remaining[kinds] -= counts
             rows.append(members[number])
     return np.sort(np.concatenate(rows)) if rows else np.empty(0, np.int64)
 
@@ -57,21 +57,21 @@ def grouped(labels: np.ndarray, groups: np.ndarray, rng: np.random.Generator) ->
 def _cut(train: Listing, seed: int, findings: Findings) -> np.ndarray:
     """Returns the rows of train that become the validation split, and adds a note that says how it was cut."""
     labels, rng = np.array(train.labels), np.random.default_rng([seed, 0])
-    together = ""
+    group_note = ""
     rows = np.empty(0, np.int64)
     if train.groups is not None:
         # An image without a group is a group of its own.
         names = np.array([group or f"\0{row}" for row, group in enumerate(train.groups)])
         groups = np.unique(names, return_inverse=True)[1]
         rows = grouped(np.unique(labels, return_inverse=True)[1], groups, rng)
-        count, every = len(np.unique(groups[rows])), len(np.unique(groups))
-        together = f", {count:,} of {counted(every, 'group')}, each whole"
+        count, total = len(np.unique(groups[rows])), len(np.unique(groups))
+        group_note = f", {count:,} of {counted(total, 'group')}, each whole"
         if not len(rows):
-            together = ", across groups, for no group can be spared by its labels"
+            group_note = ", across groups, for no group can be spared by its labels"
             rng = np.random.default_rng([seed, 0])
     if not len(rows):
         rows = stratified(labels, max(round(CUT * len(labels)), len(set(train.labels or ()))), rng)
-    set_aside = f"{len(rows)} of {len(labels)} train images were set aside (seed {seed}){together}"
+    set_aside = f"{len(rows)} of {len(labels)} train images were set aside (seed {seed}){group_note}"
     findings.notes.append(f"No validation split: {set_aside}.")
     return rows
 
@@ -79,9 +79,9 @@ def _cut(train: Listing, seed: int, findings: Findings) -> np.ndarray:
 def _note_shared_groups(listings: dict[str, Listing], findings: Findings) -> None:
     """Adds a note if train and validation share groups."""
     train, valid = listings["train"].groups, listings["validation"].groups
-    if train is not None and valid is not None and (shared := (set(train) & set(valid)) - {""}):
+    if train is not None and valid is not None and (shared_groups := (set(train) & set(valid)) - {""}):
         findings.notes.append(
-            f"{counted(len(shared), 'group')} of train in validation too, first {shown(min(shared))}."
+            f"{counted(len(shared_groups), 'group')} of train in validation too, first {shown(min(shared_groups))}."
         )
 
 

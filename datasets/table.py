@@ -72,18 +72,18 @@ def parse_table(data: bytes, place: str) -> tuple[Table | None, list[Problem]]:
     if not rows and not problems:
         problems.append(Problem(f"{place}:2", "a row must follow the header", "none", "list the images, one a line"))
 
-    seen: dict[str, tuple[int, list[str]]] = {}
+    rows_by_id: dict[str, tuple[int, list[str]]] = {}
     for line, row in rows:
         problem = _row_problem(row, header, f"{place}:{line}")
-        if not problem and row[0] in seen:
-            problem = _repeated(row, *seen[row[0]], f"{place}:{line}")
+        if not problem and row[0] in rows_by_id:
+            problem = _duplicate_problem(row, *rows_by_id[row[0]], f"{place}:{line}")
         if problem:
             problems.append(problem)
         else:
-            seen[row[0]] = (line, row)
-    good = list(seen.values())
-    labels = tuple(row[1] for _, row in good) if len(header) == 2 else None
-    return Table(place, tuple(row[0] for _, row in good), labels, tuple(line for line, _ in good)), problems
+            rows_by_id[row[0]] = (line, row)
+    good_rows = list(rows_by_id.values())
+    labels = tuple(row[1] for _, row in good_rows) if len(header) == 2 else None
+    return Table(place, tuple(row[0] for _, row in good_rows), labels, tuple(line for line, _ in good_rows)), problems
 
 
 def _row_problem(row: list[str], header: list[str], place: str) -> Problem | None:
@@ -96,16 +96,16 @@ def _row_problem(row: list[str], header: list[str], place: str) -> Problem | Non
     return id_problem(row[0], place) or (label_problem(row[1], place) if len(row) == 2 else None)
 
 
-def _repeated(row: list[str], first: int, before: list[str], place: str) -> Problem:
+def _duplicate_problem(row: list[str], first_line: int, first_row: list[str], place: str) -> Problem:
     """Returns the problem of a row whose id is already on an earlier line.
 
     Args:
       row: the row in question.
-      first: the line on which its id came first.
-      before: the row on that line.
+      first_line: the line on which its id came first.
+      first_row: the row on that line.
       place: path and line of `row`.
     """
-    rule = f"id must be unique, {shown(row[0])} already stands on line {first}"
-    if before == row:
+    rule = f"id must be unique, {shown(row[0])} already stands on line {first_line}"
+    if first_row == row:
         return Problem(place, rule, "", "remove one")
-    return Problem(place, f"{rule} with label {shown(before[1])}, here {shown(row[1])}", "", "keep one")
+    return Problem(place, f"{rule} with label {shown(first_row[1])}, here {shown(row[1])}", "", "keep one")

@@ -10,12 +10,12 @@ from sweep.datasets.pixels.read import Read
 from sweep.datasets.problems import Findings
 from sweep.datasets.sources.listing import Listing
 
-HEADER_BYTES = 1 << 16  # that are read for the header of an image, which lies further behind in few files
+HEADER_BYTES = 1 << 16  # that are read for the header of an image; in few files it lies further behind
 
 
 def training_size(tree: FileTree, listings: Mapping[str, Listing], recipe: Recipe) -> Size | None:
     """Returns the size that the recipe proposes for these images; None if it keeps the size that all of them have."""
-    with caught_words() as warned, warned():  # warnings are reported once all images are read
+    with caught_words() as collect, collect():  # warnings are reported once all images are read
         return recipe.training_size(sizes_of(tree, listings, recipe))
 
 
@@ -35,7 +35,8 @@ def sizes_of(tree: FileTree, listings: Mapping[str, Listing], recipe: Recipe) ->
 def note_size(size: Size, reads: Collection[Read], findings: Findings) -> None:
     """Adds a note with the size that was chosen, and why."""
     height, width = next((each for read in reads for each in read.sizes if each), size)
-    why = "differ in size" if sizes_found(reads) else f"are of {width}x{height} px, which is larger"
+    reason = "differ in size" if sizes_found(reads) else f"are of {width}x{height} px, which is larger"
     findings.notes.append(
-        f"Images are trained at {size[1]}x{size[0]} px, because they {why}; --image-size sets another size."
+        f"Images are kept at {size[1]}x{size[0]} px for nets from scratch, because they {reason}. A search with pretrained "
+        "nets keeps up to 224x224 px. --image-size sets another size."
     )

@@ -21,7 +21,7 @@ from sweep.storage.errors import UserError
 from sweep.storage.files import written_whole
 
 MOST_BYTES = 4 << 30  # the largest pickle that is read, uncompressed
-SPLITS = ("train", "validation", "test")  # what three pairs of arrays in one pickle are, in their order
+SPLITS = ("train", "validation", "test")  # of three pairs of arrays in one pickle, in their order
 
 
 @click.command()
@@ -93,10 +93,10 @@ def _arrays(value: Any) -> Iterator[tuple[str, np.ndarray]]:
         value = {
             f"{split}_{key}": one
             for split, pair in zip(_splits(value), value, strict=True)
-            for key, one in _named(pair)
+            for key, one in _name_arrays(pair)
         }
     elif _is_pair(value):
-        value = dict(_named(value))
+        value = dict(_name_arrays(value))
     elif isinstance(value, np.ndarray):
         value = {"images": value}
     for key, one in value.items() if isinstance(value, dict) else ():
@@ -112,13 +112,13 @@ def _is_pair(value: Any) -> bool:
     )
 
 
-def _named(pair: Any) -> list[tuple[str, Any]]:
+def _name_arrays(pair: Any) -> list[tuple[str, Any]]:
     """Returns the arrays of a pair with their names."""
     return [("images", pair[0]), ("labels", pair[1])]
 
 
 def _splits(value: Any) -> tuple[str, ...]:
-    """Returns the splits that two or three pairs are."""
+    """Returns the names of the splits that two or three pairs hold."""
     return SPLITS if len(value) == 3 else ("train", "test")
 
 
@@ -132,10 +132,10 @@ def _array(value: Any) -> np.ndarray | None:
         value = np.array(value)
     if not isinstance(value, np.ndarray) or value.ndim == 0:
         return None
-    return _unrolled(value) if value.ndim == 2 else value
+    return _unroll(value) if value.ndim == 2 else value
 
 
-def _unrolled(rows: np.ndarray) -> np.ndarray:
+def _unroll(rows: np.ndarray) -> np.ndarray:
     """Returns rows of pixels as square images; in rows of three colours, these follow one another, as in CIFAR."""
     count = rows.shape[1]
     for channels in (3, 1):

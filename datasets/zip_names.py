@@ -37,15 +37,15 @@ def decoded_name(member: zipfile.ZipInfo) -> tuple[str, bool]:
     """
     says_utf8 = bool(member.flag_bits & IS_UTF8)
     # Python's cp437 maps every byte, so nothing is lost
-    stored = member.orig_filename.encode("utf-8" if says_utf8 else "cp437")
-    name = stored.partition(b"\0")[0]
-    for candidate in (_unicode_path(member.extra, stored) or name, name):
+    stored_name = member.orig_filename.encode("utf-8" if says_utf8 else "cp437")
+    name = stored_name.partition(b"\0")[0]
+    for candidate in (_unicode_path(member.extra, stored_name) or name, name):
         with suppress(UnicodeDecodeError):
             return candidate.decode(), False
     return name.decode("cp437"), True
 
 
-def _unicode_path(extra: bytes, stored: bytes) -> bytes | None:
+def _unicode_path(extra: bytes, stored_name: bytes) -> bytes | None:
     """Returns the name in the extra field; None if there is none, or if it belongs to another stored name."""
     start = 0
     while start + 4 <= len(extra):
@@ -53,7 +53,7 @@ def _unicode_path(extra: bytes, stored: bytes) -> bytes | None:
         field = extra[start + 4 : start + 4 + length]
         if kind == UNICODE_PATH and len(field) > 5 and field[0] == 1:
             (checksum,) = struct.unpack_from("<I", field, 1)
-            if checksum == zlib.crc32(stored):  # otherwise another tool has renamed the member since
+            if checksum == zlib.crc32(stored_name):  # otherwise another tool has renamed the member since
                 return field[5:]
         start += 4 + length
     return None

@@ -3,7 +3,7 @@
     python -m search.run --sweep sweeps/mine --metric examples/metric.py:macro_f1 --trials 10
     python -m analysis.report sweeps/mine --code examples/metric.py:macro_f1
 
-Of this file a sweep keeps the hash: it goes on, and is reported on, with the metric that it began with.
+A sweep records the hash of this file: it continues, and is reported on, only with the metric that it began with.
 """
 
 import numpy as np
@@ -14,18 +14,18 @@ from sweep.trainable.metrics.contract import Metric, PerImage, softmax
 def macro_f1(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """The mean over the classes of the F1 score, from (N,) labels and (N, classes) probabilities; larger is better."""
     answers, classes = probabilities.argmax(axis=1), probabilities.shape[1]
-    right = np.bincount(labels[answers == labels], minlength=classes)
-    there, answered = np.bincount(labels, minlength=classes), np.bincount(answers, minlength=classes)
-    return float(np.mean(2 * right / np.maximum(there + answered, 1)))
+    true_positives = np.bincount(labels[answers == labels], minlength=classes)
+    label_counts, answer_counts = np.bincount(labels, minlength=classes), np.bincount(answers, minlength=classes)
+    return float(np.mean(2 * true_positives / np.maximum(label_counts + answer_counts, 1)))
 
 
 def _brier(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """(N,): the squared distance of (N, classes) probabilities from those that are all on the label."""
+    """(N,): the squared distance of (N, classes) probabilities from the one-hot labels."""
     return ((probabilities - np.eye(probabilities.shape[1])[labels]) ** 2).sum(axis=1)
 
 
-# A `Metric` says more: here, that the smaller value is the better one, and that it is a mean over the images, so that
-# what is reported of it is quick to compute.
+# A `Metric` object says more: here, that smaller values are better, and that the value is a mean over the images, which
+# makes the numbers in the report quick to compute.
 #     python -m search.run --sweep sweeps/mine --metric examples/metric.py:BRIER --trials 10
 BRIER = Metric(
     "brier",

@@ -3,7 +3,7 @@
     python -m search.run --sweep sweeps/mine --fix arch=examples/model.py:build --trials 10
     python -m analysis.predict sweeps/mine --code examples/model.py:build
 
-Of this file a sweep keeps the hash: it goes on, and predicts, with the model that it began with.
+A sweep records the hash of this file: it continues, and predicts, only with the model that it began with.
 """
 
 from torch import nn
@@ -36,6 +36,6 @@ def build_wide(config: TrialConfig, classes: int, image_size: tuple[int, int]) -
     )
 
 
-# A family says more: that `width` is a hyperparameter of it, and that it may compute in bf16 on a GPU.
+# A `Family` object says more: here, that `width` is one of its hyperparameters, and that it may use bf16 on a GPU.
 #     python -m search.run --fix arch=examples/model.py:WIDE --fix width=2
 WIDE = Family("wide", {"width": 1.0}, build_wide, bf16=frozenset({"cuda"}))

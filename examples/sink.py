@@ -1,8 +1,8 @@
-"""A sink of your own: a line of JSON for each trial that ends, in a file of the folder that sinks have in a sweep's.
+"""A sink of your own: it writes a line of JSON for each trial that ends, to a file in the sweep's subfolder `sinks`.
 
     python -m search.run --sweep sweeps/mine --sink examples/sink.py:Lines --trials 10
 
-It may have any of the methods of `search.sinks.Sink`. Should one fail, the sweep goes on and the screen says so once.
+It may have any of the methods of `search.sinks.Sink`. If one fails, the sweep continues, and the screen says so once.
 """
 
 import json

@@ -2,7 +2,7 @@
 
     python -m search.run --sweep sweeps/mine --space examples/space.py:suggest --trials 10
 
-A range is inclusive at both ends; `log=True` is for what spans decades. What a config leaves out keeps its default.
+A range is inclusive at both ends; `log=True` suits values that span decades. A field left out keeps its default.
 """
 
 from sweep.search.spaces.space import Suggests

@@ -1,4 +1,4 @@
-"""A transform of your own in a pipeline, in a space that searches how often it falls; it runs image by image.
+"""A transform of your own in a pipeline, and a space that searches how often it is applied; it runs image by image.
 
 python -m search.run --space examples/transform.py:suggest
 """
@@ -16,7 +16,7 @@ class Speckle(A.ImageOnlyTransform):
     """Blackens single pixels of an image.
 
     Args:
-      share: of the pixels, [0, 1].
+      share: the share of the pixels that become black, in [0, 1].
     """
 
     def __init__(self, share: float = 0.1, p: float = 0.5) -> None:

@@ -62,10 +62,10 @@ SWEEP_HELP = "The sweep's folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; the d
 @click.pass_context
 def main(context: click.Context, **flags: Any) -> None:
     """Search hyperparameters for an image classifier; the same command goes on after any interruption."""
-    given = {name for name in flags if context.get_parameter_source(name) != ParameterSource.DEFAULT}
+    flags_set = {name for name in flags if context.get_parameter_source(name) != ParameterSource.DEFAULT}
     is_demo = flags["data"] is None and not Path("data").exists()
     if not is_demo:
-        given.add("data")  # also without the flag: it is then data/ here, which may differ from the sweep's data
+        flags_set.add("data")  # also without the flag: it is then data/ here, which may differ from the sweep's data
     folder: Path = flags["sweep"] or Path("sweeps") / ("demo" if is_demo else "default")
     with exit_codes():
         flags["ledger"] = without_password(flags["ledger"], "run")
@@ -77,7 +77,7 @@ def main(context: click.Context, **flags: Any) -> None:
         from sweep.search.runtime.start import Start
         from sweep.search.runtime.sweep import run
 
-        return run(search_of(folder, flags, given, is_demo), Start.from_flags("run", flags), context.obj)
+        return run(search_of(folder, flags, flags_set, is_demo), Start.from_flags("run", flags), context.obj)
 
     sys.exit(drive(folder, start))
 

@@ -1,7 +1,7 @@
 """The store of a sweep that lies in a bucket, and the function that opens a sweep's place by its path or address.
 
-A process works on its own copy of the folder in the bucket. What it writes into the copy is in the bucket before the
-write returns.
+A process works on its own copy of the folder in the bucket. A write into the copy returns only when the file is in the
+bucket.
 
 Keys, region and endpoint are found as the programs of the clouds find them: AWS_ACCESS_KEY_ID, AWS_REGION,
 AWS_ENDPOINT_URL, ~/.aws, the role of the machine.
@@ -74,7 +74,7 @@ class BucketStore(Store):
         lock = open(root / "new", "wb")  # noqa: SIM115 (held until the store is closed)
         fcntl.flock(lock, fcntl.LOCK_EX)
         os.rename(root / "new", root / LOCK)  # locked before it has its name, so another process never sees it free
-        self._end = weakref.finalize(self, _remove_copy, root, lock)  # runs at the end of the process too
+        self._finalizer = weakref.finalize(self, _remove_copy, root, lock)  # runs at the end of the process too
         self._copies = f"{root}/copies/"
         self.folder: Path = type("BucketPath", (StoredPath,), {"store": self})(self._copies, bucket, *names)
 
@@ -88,9 +88,9 @@ class BucketStore(Store):
 
         key = self._key(folder)
 
-        def bring(about: "FileInfo") -> None:
-            path = folder / about.path.removeprefix(f"{key}/")
-            if about.type == FileType.Directory:
+        def fetch_file(info: "FileInfo") -> None:
+            path = folder / info.path.removeprefix(f"{key}/")
+            if info.type == FileType.Directory:
                 path.mkdir(parents=True, exist_ok=True)
                 return
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,18 +99,18 @@ class BucketStore(Store):
                 path.touch()
                 return
             with suppress(FileNotFoundError):  # the file was removed since it was listed
-                path.write_bytes(self._content(about.path))
+                path.write_bytes(self._content(info.path))
 
         folder.mkdir(parents=True, exist_ok=True)
-        found = self.file_system.get_file_info(FileSelector(key, recursive=whole, allow_not_found=True))
-        there = {folder / about.path.removeprefix(f"{key}/") for about in found}
+        infos = self.file_system.get_file_info(FileSelector(key, recursive=whole, allow_not_found=True))
+        in_bucket = {folder / info.path.removeprefix(f"{key}/") for info in infos}
         for path in sorted(folder.rglob("*"), reverse=True) if whole else ():
-            if path not in there and path.is_dir() and not any(path.iterdir()):
+            if path not in in_bucket and path.is_dir() and not any(path.iterdir()):
                 path.rmdir()
-            elif path not in there and path.is_file() and path.name not in OF_THE_COPY:
+            elif path not in in_bucket and path.is_file() and path.name not in OF_THE_COPY:
                 path.unlink()
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            for _ in pool.map(bring, found):
+            for _ in pool.map(fetch_file, infos):
                 pass
 
     def fetch_content(self, path: Path) -> None:
@@ -130,8 +130,8 @@ class BucketStore(Store):
 
         # An upload that an exception interrupts is closed, and so published half-written. Signal handlers raise
         # exceptions in the main thread alone, so the upload runs in another thread.
-        with ThreadPoolExecutor(1) as beside:
-            beside.submit(upload).result()
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(upload).result()
 
     def delete(self, path: Path) -> None:
         """Removes a file or folder from the bucket; one that is not there is no error."""
@@ -154,7 +154,7 @@ class BucketStore(Store):
 
     def close(self) -> None:
         """Removes the copy."""
-        self._end()
+        self._finalizer()
 
     @cached_property
     def file_system(self) -> "FileSystem":
@@ -164,7 +164,7 @@ class BucketStore(Store):
         return FileSystem.from_uri(f"{self._scheme}://{self._bucket}")[0]
 
     def _key(self, path: Path) -> str:
-        """Returns the key of the file that a path in the copy stands for; Arrow's keys begin with the bucket's name."""
+        """Returns the key of the file whose copy is at this path; Arrow's keys begin with the bucket's name."""
         return str(path).removeprefix(self._copies)
 
     def _content(self, key: str) -> bytes:

@@ -29,7 +29,7 @@ class Exit(IntEnum):
     WELL = 0
     YOURS_TO_MEND = 2  # click ends with the same code when an option is wrong
     NO_TRIAL_COMPLETED = 3
-    STORAGE_FAILS = 4  # the sweep cannot go on because its storage, or Ray, is gone
+    STORAGE_FAILS = 4  # the sweep cannot continue because its storage, or Ray, is gone
     BUDGET_REACHED = 5
     HELD = 75  # another driver holds the sweep; this is EX_TEMPFAIL of sysexits.h
 
@@ -119,7 +119,7 @@ def without_password(url: str, command: str) -> str:
     logs show the words of a command, this process is then replaced by the same command without the password.
 
     Args:
-      url: what --ledger was given; may be empty.
+      url: the value of --ledger; may be empty.
       command: the name of the command that runs, a key of `programs.MODULES`.
 
     Raises:
@@ -146,25 +146,25 @@ def without_password(url: str, command: str) -> str:
     return clean
 
 
-def check_out(out: Path, spared: Mapping[Path, str]) -> None:
+def check_out(out: Path, protected_paths: Mapping[Path, str]) -> None:
     """Checks that a command may write the file that its --out names.
 
     Args:
       out: the path that --out names.
-      spared: the folders and files in which nothing may be replaced, each with the words for it in the message, for
-        example "a file of the data".
+      protected_paths: the folders and files in which nothing may be replaced, each with the words for it in the
+        message, for example "a file of the data".
 
     Raises:
-      UserError: the folder of `out` does not exist, `out` is a folder, or it would replace a spared file.
+      UserError: the folder of `out` does not exist, `out` is a folder, or it would replace a protected file.
     """
     if not out.parent.is_dir():
         raise UserError(f"--out {out}: its folder does not exist; make it first")
     if out.is_dir():
         raise UserError(f"--out {out}: is a folder; give the name of a file")
-    there = out.resolve()
-    for place, what in spared.items():
-        if there.exists() and there.is_relative_to(place.resolve()):
-            raise UserError(f"--out {out}: is {what}; give another name")
+    target = out.resolve()
+    for place, words in protected_paths.items():
+        if target.exists() and target.is_relative_to(place.resolve()):
+            raise UserError(f"--out {out}: is {words}; give another name")
 
 
 @contextmanager

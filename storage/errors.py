@@ -2,7 +2,7 @@
 
 
 class UserError(Exception):
-    """Something that the user gave or did cannot be used; the message says what, by which rule, and what to do.
+    """Something that the user gave or did cannot be used; the message says which rule it breaks, and what to do.
 
     A command that meets such an error prints the message without a traceback and ends with the exit code.
 

@@ -10,8 +10,8 @@ import json
 import math
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,9 +84,9 @@ def append(path: Path, data: bytes) -> None:
         end = file.tell()
         try:
             crash_point("in", path, data)
-            left = data
-            while left:
-                left = left[file.write(left) :]
+            rest = data
+            while rest:
+                rest = rest[file.write(rest) :]
             os.fsync(file.fileno())
         except OSError:  # for example because the disk is full
             os.truncate(path, end)
@@ -118,7 +118,7 @@ def make_folder(path: Path) -> None:
 def remove(path: Path) -> None:
     """Removes a file, or a folder with everything in it; a path that does not exist is no error.
 
-    Of a link, the link itself is removed and never the file or folder that it leads to.
+    If the path is a link, the link itself is removed, and never the file or folder that it leads to.
     """
     crash_point("before", path)
     if path.is_dir() and not path.is_symlink():
@@ -132,6 +132,18 @@ def remove(path: Path) -> None:
     crash_point("after", path)
 
 
+def last_used_first(paths: Iterable[Path]) -> list[tuple[Path, os.stat_result]]:
+    """Returns paths of a cache with their states, the last used first.
+
+    Several processes tidy a cache at the same time; a path that another one has removed meanwhile is left out.
+    """
+    states = []
+    for path in paths:
+        with suppress(FileNotFoundError):
+            states.append((path, path.stat()))
+    return sorted(states, key=lambda each: each[1].st_mtime, reverse=True)
+
+
 def _sync(path: Path) -> None:
     """Returns once the file or folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -142,7 +154,7 @@ def _sync(path: Path) -> None:
 
 
 def utf8(text: str) -> bytes:
-    """Returns a text as UTF-8; a replacement character stands for each part of a file name that is not UTF-8."""
+    """Returns a text as UTF-8; a replacement character takes the place of each part that is not UTF-8."""
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode("utf-8")
 
 

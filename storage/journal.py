@@ -15,7 +15,7 @@ from optuna.storages.journal import BaseJournalBackend
 from sweep.storage import files
 from sweep.storage.programs import spelled
 
-_CHECKED = re.compile(rb'(.*),"crc":(\d+)}\n', re.DOTALL)
+_LINE = re.compile(rb'(.*),"crc":(\d+)}\n', re.DOTALL)
 
 
 JournalRecord = dict[str, Any]  # one record in the form in which Optuna writes it
@@ -56,8 +56,8 @@ class Journal(BaseJournalBackend):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._offsets = [0]  # where each record that was read or written so far begins, and the next one will
-        self._held: list[JournalRecord] | None = None  # records that wait for the end of `together`
+        self._offsets = [0]  # at which each record that was read or written so far begins, and the next one will begin
+        self._pending: list[JournalRecord] | None = None  # records that wait for the end of `together`
 
     def read_logs(self, log_number_from: int) -> Iterable[JournalRecord]:
         """Returns the records from a number on, from 0.
@@ -65,12 +65,12 @@ class Journal(BaseJournalBackend):
         Raises:
           JournalError: the checksum of a record differs.
         """
-        known = min(log_number_from, len(self._offsets) - 1)
+        start = min(log_number_from, len(self._offsets) - 1)
         records = []
         files.check_regular(self.path)
         with open(self.path, "rb") as file:
-            file.seek(self._offsets[known])
-            for number, line in enumerate(file, start=known):
+            file.seek(self._offsets[start])
+            for number, line in enumerate(file, start=start):
                 if not line.endswith(b"\n"):
                     break
                 if number + 1 == len(self._offsets):
@@ -89,13 +89,13 @@ class Journal(BaseJournalBackend):
     @contextmanager
     def together(self) -> Iterator[None]:
         """Writes all records that the block appends at once, at its end; after an error in the block it writes none."""
-        self._held = []
+        self._pending = []
         try:
             yield
-            held = self._held
+            records = self._pending
         finally:
-            self._held = None
-        self.append_logs(held)
+            self._pending = None
+        self.append_logs(records)
 
     def append_logs(self, logs: list[JournalRecord]) -> None:
         """Appends records and returns once they are on the disk; inside `together` they are written at its end.
@@ -104,12 +104,12 @@ class Journal(BaseJournalBackend):
           ForeignWriterError: the file has records that this object neither wrote nor read. Two drivers can start on
             a network folder whose locks do not work.
         """
-        if self._held is not None:
-            self._held += logs
+        if self._pending is not None:
+            self._pending += logs
             return
         if self.path.stat().st_size != self._offsets[-1]:
-            found = "another driver wrote into it while this one held the sweep"
-            raise ForeignWriterError(self.path, found, "do locks work here?")
+            message = "another driver wrote into it while this one held the sweep"
+            raise ForeignWriterError(self.path, message, "do locks work here?")
         lines = [line_of(log) for log in logs]
         files.append(self.path, b"".join(lines))
         self._offsets += [self._offsets[-1] + end for end in accumulate(map(len, lines))]
@@ -123,7 +123,7 @@ def line_of(record: JournalRecord) -> bytes:
 
 def parse(line: bytes) -> JournalRecord | None:
     """Returns the record of a line without its checksum; None if the checksum differs or the line is no record."""
-    match = _CHECKED.fullmatch(line)
+    match = _LINE.fullmatch(line)
     if match is None or match[2] != b"%d" % zlib.crc32(match[1]):
         return None
     try:

@@ -39,7 +39,7 @@ def driver_lock(folder: Path) -> Iterator[TextIO]:
       HeldError: another driver holds the lock.
       OSError: the folder cannot be written, or is not a folder.
     """
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    new_folders = [path for path in (folder, *folder.parents) if not path.exists()]
     with _take(folder) as file:
         try:
             file.write(f"pid {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
@@ -49,14 +49,14 @@ def driver_lock(folder: Path) -> Iterator[TextIO]:
             with suppress(OSError):  # the folder may be gone, or somebody else may use it
                 if os.listdir(folder) == [paths.LOCK]:
                     (folder / paths.LOCK).unlink()
-                    for path in made:
+                    for path in new_folders:
                         path.rmdir()
 
 
 def is_held(folder: Path, file: TextIO) -> bool:
     """Returns whether the file that `driver_lock` yielded is still the lock of the folder.
 
-    It is not once the folder or the lock's file was removed or replaced.
+    It no longer is if the folder or the lock's file was removed or replaced.
     """
     try:
         return os.path.samestat(os.fstat(file.fileno()), os.stat(folder / paths.LOCK))
@@ -82,7 +82,7 @@ def holder(folder: Path) -> str:
 
 
 def _take(folder: Path) -> TextIO:
-    path, text, gone = folder / paths.LOCK, "", None
+    path, text, not_found = folder / paths.LOCK, "", None
     for _ in range(TRIES):
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -98,8 +98,8 @@ def _take(folder: Path) -> TextIO:
                 text = file.read(1000).strip()
             file.close()
         except FileNotFoundError as error:  # the driver that had made the folder may just have removed it
-            gone = error
+            not_found = error
         time.sleep(0.05)  # `search.status` takes the lock for a moment to see whether it is free
-    if gone and not text:
-        raise gone
+    if not_found and not text:
+        raise not_found
     raise HeldError(f"{folder}: another driver holds this sweep: {text}")

@@ -1,6 +1,6 @@
 """Imports by the names that the packages had before they lay below `sweep`, such as `trainable.config`.
 
-A file of the user's may have been written for the old names. A sweep that began with such a file only goes on with
+A file of the user's may have been written for the old names. A sweep that began with such a file continues only with
 exactly that file, so these imports still have to work.
 """
 

@@ -105,8 +105,8 @@ def epoch_logits_path(trial: Path, epoch: int) -> Path:
 
 def epoch_logits(trial: Path) -> dict[int, Path]:
     """Returns the files with a trial's predictions after epochs other than its best, by epoch, in no order."""
-    named = ((EPOCH_LOGITS.fullmatch(path.name), path) for path in trial.glob("valid_logits-*.npy"))
-    return {int(match[1]): path for match, path in named if match}
+    matches = ((EPOCH_LOGITS.fullmatch(path.name), path) for path in trial.glob("valid_logits-*.npy"))
+    return {int(match[1]): path for match, path in matches if match}
 
 
 def is_kept(name: str) -> bool:
@@ -121,8 +121,8 @@ def checkpoint_path(attempt: Path, epoch: int) -> Path:
 
 def checkpoints(attempt: Path) -> list[Path]:
     """Returns the checkpoint files of an attempt, the newest first."""
-    found = [path for path in attempt.glob("checkpoint-*.safetensors") if re.fullmatch(r"checkpoint-\d+", path.stem)]
-    return sorted(found, key=_epoch, reverse=True)
+    paths = [path for path in attempt.glob("checkpoint-*.safetensors") if re.fullmatch(r"checkpoint-\d+", path.stem)]
+    return sorted(paths, key=_epoch, reverse=True)
 
 
 def fold_path(attempt: Path, fold: int) -> Path:
@@ -132,18 +132,18 @@ def fold_path(attempt: Path, fold: int) -> Path:
 
 def finished_folds(trial: Path, up_to_attempt: int) -> dict[int, list[Path]]:
     """Returns the files of the nets that were trained to their end, by fold; for each the newest attempt's first."""
-    found: dict[int, list[Path]] = {}
+    folds: dict[int, list[Path]] = {}
     for attempt in (attempt_folder(trial, k) for k in range(up_to_attempt, 0, -1)):
         for path in attempt.glob("fold-*.safetensors"):
             if re.fullmatch(r"fold-\d\d", path.stem):
-                found.setdefault(int(path.stem.removeprefix("fold-")), []).append(path)
-    return dict(sorted(found.items()))
+                folds.setdefault(int(path.stem.removeprefix("fold-")), []).append(path)
+    return dict(sorted(folds.items()))
 
 
 def newest_checkpoints(trial: Path, up_to_attempt: int) -> list[Path]:
     """Returns the checkpoints from which a trial can continue, the one with the most epochs first."""
-    found = [path for k in range(1, up_to_attempt + 1) for path in checkpoints(attempt_folder(trial, k))]
-    return sorted(found, key=_epoch, reverse=True)
+    paths = [path for k in range(1, up_to_attempt + 1) for path in checkpoints(attempt_folder(trial, k))]
+    return sorted(paths, key=_epoch, reverse=True)
 
 
 def _epoch(checkpoint: Path) -> int:
@@ -174,13 +174,13 @@ def pretrained(sweep: Path, kind: str = "search") -> Path:
     return (sweep if kind == "search" else sweep.parent) / BEST / PRETRAINED
 
 
-def to_place(folder: Path, kind: str, recorded: str) -> str:
+def to_place(folder: Path, kind: str, record: str) -> str:
     """Returns the absolute path of the data, from what `sweep.json` in `folder` records; inverse of `to_record`."""
-    own = own_images(folder, kind)
+    images = own_images(folder, kind)
     # Older versions recorded the absolute path of generated images, which is wrong once the folder was moved.
-    if recorded == DEMO or (os.path.basename(recorded) == DEMO and own.is_dir()):
-        return str(own)
-    return recorded
+    if record == DEMO or (os.path.basename(record) == DEMO and images.is_dir()):
+        return str(images)
+    return record
 
 
 def to_record(folder: Path, kind: str, place: str) -> str:
@@ -188,14 +188,14 @@ def to_record(folder: Path, kind: str, place: str) -> str:
     return DEMO if is_same(place, str(own_images(folder, kind))) else place
 
 
-def sample_to_place(folder: Path, kind: str, recorded: str) -> str:
+def sample_to_place(folder: Path, kind: str, record: str) -> str:
     """Returns the path of the sample submission that `sweep.json` in `folder` records.
 
     A sample that the sweep keeps in its own folder is recorded by its name alone, and gets its path here. Any other
     text, such as the name of a file in the data, is returned unchanged.
     """
-    is_kept = recorded.startswith(SAMPLE) and "/" not in recorded
-    return str(own_images(folder, kind).with_name(recorded)) if is_kept else recorded
+    is_kept = record.startswith(SAMPLE) and "/" not in record
+    return str(own_images(folder, kind).with_name(record)) if is_kept else record
 
 
 def sample_to_record(folder: Path, kind: str, place: str) -> str:

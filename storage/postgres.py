@@ -41,26 +41,26 @@ def open_storage(url: str, lock: str | None) -> RDBStorage:
 
     Args:
       url: the URL of the database, without password.
-      lock: to write a sweep, what `lock_of` returns for it: the storage has a single connection, which holds this
-        advisory lock. None to read only; then missing tables are not made.
+      lock: the result of `lock_of` for the sweep that is written: the storage then has a single connection, which
+        holds this advisory lock. None to read only; then missing tables are not made.
 
     Raises:
       HeldError: another driver holds the lock.
       OSError: the server cannot be reached, refuses, or its tables are not Optuna's; the message names the URL.
     """
-    opened = list[Any]()
+    connections = list[Any]()
     dialect = f"postgresql+pg8000://{make_url(url).host}/"
 
     def connect_once() -> Any:
         """Returns a connection, but only once.
 
-        After a lost connection it is not known whether its last transaction was committed. Only a new start reads
-        that, so the driver must not connect again.
+        After a lost connection it is not known whether its last transaction was committed. Only a new start finds
+        that out, so the driver must not connect again.
         """
-        if opened:
+        if connections:
             raise pg8000.InterfaceError("the connection was lost")
-        opened.append(_connect(url, lock))
-        return opened[0]
+        connections.append(_connect(url, lock))
+        return connections[0]
 
     try:
         if lock is None:
@@ -102,13 +102,13 @@ def holder(url: str, lock: str) -> str:
 
 def _connect(url: str, lock: str | None = None) -> Any:
     """Returns a new connection, which holds the lock if one is given."""
-    parsed = make_url(url)
+    address = make_url(url)
     connection = pg8000.dbapi.connect(
-        user=parsed.username or os.environ.get("PGUSER") or os.environ.get("USER", "postgres"),
-        host=parsed.host,
-        port=parsed.port or 5432,
-        database=parsed.database,
-        password=_password(parsed) or "",  # a server that needs a password reports that it is missing
+        user=address.username or os.environ.get("PGUSER") or os.environ.get("USER", "postgres"),
+        host=address.host,
+        port=address.port or 5432,
+        database=address.database,
+        password=_password(address) or "",  # a server that needs a password reports that it is missing
         timeout=TIMEOUT_SECONDS,
         application_name=f"sweep, pid {os.getpid()} on {socket.gethostname()}",
     )
@@ -137,12 +137,12 @@ def unreachable(url: str, error: BaseException) -> OSError:
     """
     if isinstance(error, StorageInternalError):
         error = error.__cause__ or error
-    said = getattr(error, "orig", None) or error
-    if said.args and isinstance(said.args[0], dict):  # pg8000 gives the fields of PostgreSQL's message
-        if said.args[0].get("C") == UNDEFINED_TABLE:
+    cause = getattr(error, "orig", None) or error
+    if cause.args and isinstance(cause.args[0], dict):  # pg8000 gives the fields of PostgreSQL's message
+        if cause.args[0].get("C") == UNDEFINED_TABLE:
             return NoTablesError(f"{url}: holds no ledger")
-        said = said.args[0].get("M", said)
-    return OSError(f"{url}: {' '.join(str(said).split())}")
+        cause = cause.args[0].get("M", cause)
+    return OSError(f"{url}: {' '.join(str(cause).split())}")
 
 
 def _take(cursor: Any, lock: str, url: str) -> None:
@@ -181,10 +181,10 @@ def _password(url: URL) -> str | None:
         return None
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise OSError(f"{path}: others can read it, so it is not used; chmod 600 {path}")
-    wanted = [url.host, str(url.port or 5432), url.database, url.username or os.environ.get("USER", "")]
+    login = [url.host, str(url.port or 5432), url.database, url.username or os.environ.get("USER", "")]
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         fields = [re.sub(r"\\(.)", r"\1", part) for part in re.split(r"(?<!\\):", line)]
-        if len(fields) == 5 and all(a in ("*", b) for a, b in zip(fields[:4], wanted, strict=True)):
+        if len(fields) == 5 and all(a in ("*", b) for a, b in zip(fields[:4], login, strict=True)):
             return fields[4]
     return None
 

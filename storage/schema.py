@@ -60,13 +60,13 @@ def parsed(kind: Any, value: Any, place: str = "", rule: str = "") -> Any:
     if origin in (UnionType, Union):  # `Annotated[...] | None` gives `Union`
         return None if value is None or (value == {} and is_dataclass(inner[0])) else parsed(inner[0], value, place)
     if origin is Annotated:
-        found = parsed(inner[0], value, place, inner[1].words)
-        return found if inner[1].holds(found) else _refuse(place, inner[1].words, value)
+        result = parsed(inner[0], value, place, inner[1].words)
+        return result if inner[1].holds(result) else _refuse(place, inner[1].words, value)
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return kind(value) if value in list(kind) else _refuse(place, f"one of {', '.join(kind)}", value)
-    plain: Any = dict if is_dataclass(kind) else origin or kind
-    if type(value) is not plain and not (plain is float and type(value) is int):
-        return _refuse(place, rule or WORDS[plain], value)
+    plain_type: Any = dict if is_dataclass(kind) else origin or kind
+    if type(value) is not plain_type and not (plain_type is float and type(value) is int):
+        return _refuse(place, rule or WORDS[plain_type], value)
     if is_dataclass(kind):
         return _object(kind, value, place)
     if origin is list:
@@ -98,19 +98,19 @@ def to_json(value: Any) -> Any:
 
 
 def _object(kind: Any, content: Mapping[str, Any], place: str) -> Any:
-    known = {_name(each): each for each in fields(kind)}
-    needed = [name for name, each in known.items() if each.default is MISSING and each.default_factory is MISSING]
-    if lacks := [name for name in needed if name not in content]:
-        raise ValueError(f"{place} lacks {', '.join(lacks)}".lstrip())
-    if unknown := [name for name in content if name not in known]:
+    by_name = {_name(each): each for each in fields(kind)}
+    required = [name for name, each in by_name.items() if each.default is MISSING and each.default_factory is MISSING]
+    if missing := [name for name in required if name not in content]:
+        raise ValueError(f"{place} lacks {', '.join(missing)}".lstrip())
+    if unknown := [name for name in content if name not in by_name]:
         names = ", ".join(unknown)[:SHOWN]
         raise ValueError(f"{place} has {names}, which this version does not know".lstrip())
-    values = {name: parsed(known[name].type, value, f"{place}.{name}".lstrip(".")) for name, value in content.items()}
-    return kind(**{known[name].name: value for name, value in values.items()})
+    values = {name: parsed(by_name[name].type, value, f"{place}.{name}".lstrip(".")) for name, value in content.items()}
+    return kind(**{by_name[name].name: value for name, value in values.items()})
 
 
-def _name(of: "Field[Any]") -> str:
-    return str(of.metadata.get("name", of.name))
+def _name(entry: "Field[Any]") -> str:
+    return str(entry.metadata.get("name", entry.name))
 
 
 def _key(kind: type, key: str, place: str) -> Any:

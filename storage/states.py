@@ -31,7 +31,7 @@ class Reason(StrEnum):
 
 
 class Stop(StrEnum):
-    """The reasons why a driver ended or begins no more trials; a cause with words of its own is recorded in those."""
+    """The reasons why a driver ended or begins no more trials; a cause with a text of its own is recorded by that."""
 
     FINISHED = "finished"
     TIME_BUDGET = "time budget"

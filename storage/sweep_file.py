@@ -103,13 +103,13 @@ class DataOptions:
     submission: str | None = None
     positive_class: str | None = None
 
-    def leaves_out(self, what: str) -> bool:
-        """Returns whether `what`, one of `LEAVE_OUT`, is left out."""
-        return what in (self.leave_out or "").split(",")
+    def leaves_out(self, kind: str) -> bool:
+        """Returns whether images of this kind, one of `LEAVE_OUT`, are left out."""
+        return kind in (self.leave_out or "").split(",")
 
-    def leaving_out(self, what: str) -> "DataOptions":
-        """Returns the same options, except that `what`, one of `LEAVE_OUT`, is left out too."""
-        return replace(self, leave_out=",".join(each for each in LEAVE_OUT if each == what or self.leaves_out(each)))
+    def leaving_out(self, kind: str) -> "DataOptions":
+        """Returns the same options, except that images of this kind, one of `LEAVE_OUT`, are left out too."""
+        return replace(self, leave_out=",".join(each for each in LEAVE_OUT if each == kind or self.leaves_out(each)))
 
 
 @dataclass
@@ -121,8 +121,8 @@ class Settings:
       space: the name of a published space, or FILE.py:FUNCTION with an absolute path. None before the start means
         that the data decides; None in a sweep that has begun means the default space.
       ledger: the URL of a PostgreSQL database, without password; empty for the journal in the folder.
-      backbones: the pretrained nets for which the space is made. None before the start means those that are at hand;
-        None in a sweep that has begun means no nets.
+      backbones: the pretrained nets for which the space is made. None before the start means those whose weights this
+        machine has; None in a sweep that has begun means no nets.
       like: the paths or addresses of earlier sweeps whose best configs are run first; None for no such sweeps.
       budget_epochs: once all trials together were trained for this many epochs, no further trial is drawn; None for
         no limit.
@@ -212,7 +212,7 @@ class StartEntry:
 
 @dataclass(frozen=True)
 class Defaults:
-    """The number of each published default that the sweep began with and goes on with.
+    """The number of each published default that the sweep began with and keeps.
 
     Every field is 1 for a sweep that is older than these numbers.
 
@@ -346,8 +346,8 @@ class SweepFile:
 
     def holder(self, folder: Path) -> str:
         """Returns which process drives the sweep, on this or another machine; empty if none does."""
-        if (of_folder := lock.holder(folder)) or not self.settings.ledger:
-            return of_folder
+        if (file_holder := lock.holder(folder)) or not self.settings.ledger:
+            return file_holder
         from sweep.storage import postgres
 
         return postgres.holder(self.settings.ledger, postgres.lock_of(folder, self.id))
@@ -382,8 +382,8 @@ class SweepFile:
                 content["baselines"] = "published" if content["baselines"] else "none"
             if isinstance(content.get("metric"), str):
                 content["metric"] = RENAMED_METRICS.get(content["metric"], content["metric"])
-            of_settings = [each.name for each in fields(Settings) if each.name in content]
-            settings = parsed(Settings, {name: content.pop(name) for name in of_settings})
+            names = [each.name for each in fields(Settings) if each.name in content]
+            settings = parsed(Settings, {name: content.pop(name) for name in names})
             file: SweepFile = parsed(SweepFile, content | {"settings": settings})
         except ValueError as error:
             raise DamagedError(path, str(error), "restore it from a backup") from None

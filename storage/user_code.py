@@ -51,7 +51,7 @@ def is_reference(value: Any) -> bool:
 
 
 def name(reference: str, flag: str) -> str:
-    """Runs the file of a FILE.py:OBJECT that a flag of a command was given, and keeps its objects for this process.
+    """Runs the file of the FILE.py:OBJECT that a flag of a command names, and keeps its objects for this process.
 
     The file may import others that lie beside it.
 
@@ -66,17 +66,17 @@ def name(reference: str, flag: str) -> str:
       UserError: there is no such file or object, or the file fails when it runs.
     """
     file, _, name = reference.rpartition(":")
-    given = f"{flag}{reference}" if flag.endswith("=") else f"{flag} {reference}".strip()
+    argument = f"{flag}{reference}" if flag.endswith("=") else f"{flag} {reference}".strip()
     if not file or not Path(file).is_file():
-        raise UserError(f"{given}: must be FILE.py:OBJECT with an existing file")
+        raise UserError(f"{argument}: must be FILE.py:OBJECT with an existing file")
     if Path(file).suffix != ".py":
-        raise UserError(f"{given}: {file} is no Python file")
+        raise UserError(f"{argument}: {file} is no Python file")
     path = os.path.realpath(file)
     try:
         remember({path: Path(path).read_bytes()})
         get(f"{path}:{name}")
     except (OSError, UserError) as error:
-        raise UserError(f"{given}: {error}") from error
+        raise UserError(f"{argument}: {error}") from error
     return f"{path}:{name}"
 
 
@@ -88,7 +88,7 @@ def get(reference: str) -> Any:
     Raises:
       UserError: no command named the file, it fails when it runs here, or it has no such object.
     """
-    path, file = _known(reference)
+    path, file = _require(reference)
     if file.module is None:
         file.module = _run(path, file.source)
     if not hasattr(file.module, _object(reference)):
@@ -98,49 +98,51 @@ def get(reference: str) -> Any:
 
 def has_run(reference: str) -> bool:
     """Returns whether the file of this reference has run in this process, so that its objects exist."""
-    found = _find(reference)
-    return found is not None and found[1].module is not None
+    entry = _find(reference)
+    return entry is not None and entry[1].module is not None
 
 
 def digest(reference: str) -> str:
     """Returns the sha256 of the bytes that the file of a reference had when a command named it."""
-    return _known(reference)[1].digest
+    return _require(reference)[1].digest
 
 
-def check(kept: Mapping[str, str]) -> None:
+def check(digests: Mapping[str, str]) -> None:
     """Checks that the files that commands named have the content that they had when a sweep began.
 
     A file that only moved since is accepted.
 
     Args:
-      kept: the digest of each file, by the reference that the sweep recorded for it.
+      digests: the digest of each file, by the reference that the sweep recorded for it.
 
     Raises:
       UserError: a file has another content.
     """
-    for reference, digest in kept.items():
+    for reference, digest in digests.items():
         path = reference.rpartition(":")[0]
-        same = next((file for file in _files.values() if file.digest == digest), None)
-        if same is not None:
-            _files[path] = same
-        elif named := _find(reference):
+        match = next((file for file in _files.values() if file.digest == digest), None)
+        if match is not None:
+            _files[path] = match
+        elif entry := _find(reference):
             raise UserError(
-                f"{named[0]}: is not the file that the sweep began with: its sha256 was {digest}, and is "
-                f"{named[1].digest}; put the old content back, or start another sweep"
+                f"{entry[0]}: is not the file that the sweep began with: its sha256 was {digest}, and is "
+                f"{entry[1].digest}; put the old content back, or start another sweep"
             )
 
 
-def kept_name(reference: Any, kept: Mapping[str, str]) -> Any:
+def kept_name(reference: Any, digests: Mapping[str, str]) -> Any:
     """Returns the reference that a sweep recorded for an object, whose file may have moved since.
 
     Args:
       reference: a reference, or any other value, which is returned unchanged.
-      kept: the digest of each file, by the reference that the sweep recorded for it.
+      digests: the digest of each file, by the reference that the sweep recorded for it.
     """
     if not is_reference(reference):
         return reference
-    found = (other for other in kept if kept[other] == digest(reference) and _object(other) == _object(reference))
-    return next(found, reference)
+    matches = (
+        other for other in digests if digests[other] == digest(reference) and _object(other) == _object(reference)
+    )
+    return next(matches, reference)
 
 
 def sources() -> dict[str, bytes]:
@@ -149,7 +151,7 @@ def sources() -> dict[str, bytes]:
 
 
 def remember(sources: dict[str, bytes]) -> None:
-    """Permits this process to run files that `sources` returned in another; each runs when its object is asked for."""
+    """Permits this process to run files that `sources` returned in another; a file runs when `get` needs its object."""
     for path, source in sources.items():
         if path not in _files or _files[path].source != source:
             _files[path] = _File(source)
@@ -167,9 +169,9 @@ def _find(reference: str) -> tuple[str, _File] | None:
     return elsewhere[0] if len(elsewhere) == 1 else None
 
 
-def _known(reference: str) -> tuple[str, _File]:
-    if found := _find(reference):
-        return found
+def _require(reference: str) -> tuple[str, _File]:
+    if entry := _find(reference):
+        return entry
     raise NotNamedError(
         f"{reference} is an object of a file of yours, which runs only where the command names it; "
         f"add --code {reference}, or its place by now"
@@ -195,14 +197,14 @@ def _run(path: str, source: bytes) -> ModuleType:
     module.__file__, module.__loader__ = path, _Loader(path, source)
     sys.modules[module.__name__] = module
     old_names.understand()
-    beside = os.path.dirname(path)
-    if beside not in sys.path:
-        sys.path.append(beside)  # at the end, so that a file of the user's cannot replace a library's module
+    folder = os.path.dirname(path)
+    if folder not in sys.path:
+        sys.path.append(folder)  # at the end, so that a file of the user's cannot replace a library's module
     try:
         module.__loader__.exec_module(module)
     except Exception as error:  # the user has to mend whatever their code raises
-        what = f"{type(error).__name__}: {error}{name_taken(error, path)}"
-        raise UserError(f"{place(error, path)} does not run: {what}") from error
+        message = f"{type(error).__name__}: {error}{name_taken(error, path)}"
+        raise UserError(f"{place(error, path)} does not run: {message}") from error
     return module
 
 
@@ -220,10 +222,10 @@ def name_taken(error: Exception, path: str) -> str:
     That happens when the name is taken already by a module of Python, of a library or of this project. The text is
     empty if this is not the cause of the error.
     """
-    asked = error.name if isinstance(error, ImportError) else getattr(getattr(error, "obj", None), "__name__", "")
-    name, folder = str(asked).removeprefix("sweep.").partition(".")[0], Path(path).parent.resolve()
+    module_name = error.name if isinstance(error, ImportError) else getattr(getattr(error, "obj", None), "__name__", "")
+    name, folder = str(module_name).removeprefix("sweep.").partition(".")[0], Path(path).parent.resolve()
     place = getattr(sys.modules.get(name), "__file__", None) or "Python itself"
-    beside = [file for file in (folder / f"{name}.py", folder / name) if name and file.exists()]
-    if not beside or name not in sys.modules or Path(place).is_relative_to(folder):
+    siblings = [file for file in (folder / f"{name}.py", folder / name) if name and file.exists()]
+    if not siblings or name not in sys.modules or Path(place).is_relative_to(folder):
         return ""
-    return f"; the name `{name}` is taken, by {place}, so {beside[0]} is not imported: rename that"
+    return f"; the name `{name}` is taken, by {place}, so {siblings[0]} is not imported: rename that"

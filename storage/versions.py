@@ -30,7 +30,7 @@ def code_commit() -> str:
         return ""
     command = ["git", "describe", "--always", "--exclude=*", "--dirty=+"]
     try:
-        said = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, check=True).stdout
+        output = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):  # no git on this machine, or no checkout
         return ""
-    return said.decode().strip()
+    return output.decode().strip()

@@ -22,7 +22,7 @@ class Averaged:
         """Copies the net.
 
         Args:
-          decay: of the mean per step, [0, 1).
+          decay: the weight of the previous mean at each step, [0, 1).
         """
         self.decay = decay
         frozen = [parameter for parameter in model.parameters() if not parameter.requires_grad]
@@ -41,10 +41,10 @@ class Averaged:
             weights from before training.
         """
         share = max(1 - self.decay, (FIRST_STEPS - 1) / (FIRST_STEPS + step))
-        means, now = zip(*self.means, strict=True)
-        torch._foreach_lerp_(list(means), list(now), share)  # one call for all tensors
-        for count, of_net in self.counts:
-            count.copy_(of_net)
+        means, weights = zip(*self.means, strict=True)
+        torch._foreach_lerp_(list(means), list(weights), share)  # one call for all tensors
+        for count, net_count in self.counts:
+            count.copy_(net_count)
 
 
 def _tensors(model: nn.Module) -> list[Tensor]:

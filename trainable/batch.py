@@ -53,10 +53,10 @@ def draw_mix(config: TrialConfig, generator: torch.Generator) -> Callable[[Batch
     Args:
       generator: on the host, so that nothing waits for the GPU.
     """
-    mixing = config.mixup + config.cutmix
-    if mixing > 0:
+    probability = config.mixup + config.cutmix
+    if probability > 0:
         draw, share = torch.rand(2, generator=generator).tolist()
-        if draw < mixing:
+        if draw < probability:
             return partial(_cutmix if draw >= config.mixup else _mixup, share)
     return None
 
@@ -69,8 +69,8 @@ def _partners(batch: Batch, generator: torch.Generator) -> Tensor:
 def _mixup(share: float, batch: Batch, generator: torch.Generator) -> Batch:
     """Mixes each image with a partner: Zhang et al. 2018 with alpha 1, so the share of the first image is uniform."""
     partner = _partners(batch, generator)
-    mixed = share * batch.images + (1 - share) * batch.images[partner]
-    return Batch(mixed, batch.labels, batch.labels[partner], share)
+    images = share * batch.images + (1 - share) * batch.images[partner]
+    return Batch(images, batch.labels, batch.labels[partner], share)
 
 
 def _cutmix(share: float, batch: Batch, generator: torch.Generator) -> Batch:
@@ -81,11 +81,11 @@ def _cutmix(share: float, batch: Batch, generator: torch.Generator) -> Batch:
     partner = _partners(batch, generator)
     height, width = batch.images.shape[2:]
     centre_y, centre_x = torch.rand(2, generator=generator).tolist()
-    half = (1 - share) ** 0.5 / 2
-    top, bottom = (min(1.0, max(0.0, centre_y + side * half)) for side in (-1, 1))
-    left, right = (min(1.0, max(0.0, centre_x + side * half)) for side in (-1, 1))
+    half_side = (1 - share) ** 0.5 / 2
+    top, bottom = (min(1.0, max(0.0, centre_y + side * half_side)) for side in (-1, 1))
+    left, right = (min(1.0, max(0.0, centre_x + side * half_side)) for side in (-1, 1))
     rows, columns = slice(int(top * height), int(bottom * height)), slice(int(left * width), int(right * width))
-    mixed = batch.images.clone()
-    mixed[:, :, rows, columns] = batch.images[partner][:, :, rows, columns]
-    cut = (rows.stop - rows.start) * (columns.stop - columns.start)
-    return Batch(mixed, batch.labels, batch.labels[partner], 1 - cut / (height * width))
+    images = batch.images.clone()
+    images[:, :, rows, columns] = batch.images[partner][:, :, rows, columns]
+    box_pixels = (rows.stop - rows.start) * (columns.stop - columns.start)
+    return Batch(images, batch.labels, batch.labels[partner], 1 - box_pixels / (height * width))

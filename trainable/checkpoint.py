@@ -35,11 +35,11 @@ class Checkpoint:
       history: the epochs so far, at least one.
       model, averaged: the weights now, and their mean, which is empty if the config asks for none. Frozen weights are
         in neither.
-      best: the weights that predict, at the best epoch.
+      best: the weights of the predicting net at its best epoch.
       optimizer: its state, by the index of the parameter and the optimizer's own name, such as `0.momentum_buffer`.
       valid_classes: the class predicted for each validation image at each epoch, (epochs, N) of `class_dtype`.
       valid_logits: the predictions at the best epoch, (N, classes) float32.
-      rows: which of all images the validation images of a finished fold are, (N,) int64; None for anything else.
+      rows: for a finished fold, the places of its validation images among all images, (N,) int64; else None.
       kept: the predictions of some other epochs, by their numbers, (N, classes) float16.
       scaler: the parts of a gradient scaler's state that change, named as in `SCALER`; empty if there was no scaler.
     """
@@ -70,23 +70,23 @@ class Checkpoint:
 
 
 def read_finished(trial: Path, up_to_attempt: int) -> dict[int, Checkpoint]:
-    """Returns what `save_finished` wrote of a trial, by fold; for a damaged file, what an older attempt wrote."""
-    found: dict[int, Checkpoint] = {}
+    """Returns the checkpoints that `save_finished` wrote, by fold; if one is damaged, that of an older attempt."""
+    checkpoints: dict[int, Checkpoint] = {}
     for fold, places in paths.finished_folds(trial, up_to_attempt).items():
         for path in places:
             with suppress(CheckpointError):
                 checkpoint = read_checkpoint(path)
                 if checkpoint.fold == fold and checkpoint.rows is not None:
-                    found[fold] = checkpoint
+                    checkpoints[fold] = checkpoint
                     break
-    return found
+    return checkpoints
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
     """Reads a checkpoint file; from a bucket, it is fetched first.
 
     Raises:
-      CheckpointError: the file cannot be read, or is not, to the bit, what `save` wrote.
+      CheckpointError: the file cannot be read, or differs in any bit from the one that `save` wrote.
       OSError: the file is in a bucket that cannot be read.
     """
     with suppress(FileNotFoundError):  # reported below, when the file is read
@@ -115,10 +115,10 @@ def _checkpoint(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Checkpo
         raise ValueError("its epochs are those of several folds")
     if "rows" in tensors and tensors["rows"].shape != (len(logits),):
         raise ValueError("its rows are not those of its predictions")
-    kept = {int(epoch): tensor.numpy() for epoch, tensor in _with_prefix("kept.", tensors).items()}
-    if any(each.dtype != np.float16 or each.shape != logits.shape for each in kept.values()):
+    predictions = {int(epoch): tensor.numpy() for epoch, tensor in _with_prefix("kept.", tensors).items()}
+    if any(each.dtype != np.float16 or each.shape != logits.shape for each in predictions.values()):
         raise ValueError("its predictions of some epochs are not of its images and classes")
-    if not kept.keys() <= set(range(1, len(history) + 1)):
+    if not predictions.keys() <= set(range(1, len(history) + 1)):
         raise ValueError("it has predictions of epochs that it has not")
     return Checkpoint(
         config=json.loads(metadata["config"]),
@@ -131,7 +131,7 @@ def _checkpoint(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Checkpo
         valid_classes=classes.copy(),
         valid_logits=logits.copy(),
         rows=None if (rows := tensors.get("rows")) is None else rows.numpy().copy(),
-        kept={epoch: each.copy() for epoch, each in kept.items()},
+        kept={epoch: each.copy() for epoch, each in predictions.items()},
         scaler=_scaler(_with_prefix("scaler.", tensors)),
     )
 
@@ -140,10 +140,10 @@ def _scaler(values: dict[str, Tensor]) -> dict[str, float]:
     """Returns the state of a gradient scaler; raises, among others, ValueError if the values do not make one."""
     if values.keys() not in (set(), set(SCALER)):
         raise ValueError("it holds a part of a gradient scaler")
-    found = {name: value.item() for name, value in values.items()}
-    if not all(number >= 0 and math.isfinite(number) for number in found.values()):
+    state = {name: value.item() for name, value in values.items()}
+    if not all(number >= 0 and math.isfinite(number) for number in state.values()):
         raise ValueError("the scale of its gradients is no finite number")
-    return found
+    return state
 
 
 def _with_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

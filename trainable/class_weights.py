@@ -15,8 +15,8 @@ BETA = 0.999  # effectively a class has at most 1 / (1 - BETA) images that show 
 def _effective(counts: "Tensor") -> "Tensor":
     """Returns one over the effective number of images, (1 - beta**n) / (1 - beta): Cui et al. 2019 (arXiv 1901.05555).
 
-    The more images a class has, the less new each further one shows. So a class of thousands does not weigh as much
-    less than one of tens as the counts alone would suggest. 0.999 is one of the four betas in the paper.
+    The more images a class has, the less each further image adds. So an image of a class of thousands weighs less than
+    one of a class of tens, but the ratio is smaller than that of the counts. 0.999 is one of the paper's four betas.
     """
     return (1 - BETA) / (1 - BETA**counts)
 

@@ -87,7 +87,7 @@ class TrialConfig:
     random_resized_crop: float | None = None  # 35 % to 100 % of the area, enlarged to full size
     color_jitter: float | None = None  # brightness, contrast, saturation up to 40 %, hue up to a tenth of the circle
     trivial_augment: float | None = None  # one of 14 geometric or colour changes, its strength drawn at random
-    # A Compose of the user's own, in place of the augmentations above; text as datasets.augment.pipeline.to_text makes.
+    # A Compose of the user's own in place of the augmentations above, as the text that augment.pipeline.to_text writes.
     pipeline: str | None = None
     mixup: float = 0.0  # probability per batch, [0, 1]; mixup + cutmix <= 1
     cutmix: float = 0.0
@@ -112,24 +112,26 @@ class TrialConfig:
             family = models.family_of(self.arch)
             self._check_shape(family.shape.keys(), family.optional)
         for rule, (names, holds) in RULES.items():
-            self._hold(holds(self), rule, *names)
+            self._require(holds(self), rule, *names)
         for name in AUGMENTATIONS + MIXING:
-            self._hold(0 <= (getattr(self, name) or 0) <= 1, f"0 <= {name} <= 1", name)
-        self._hold(not (self.pipeline and self.augmentation), "pipeline or probabilities, not both", *self.augmentation)
+            self._require(0 <= (getattr(self, name) or 0) <= 1, f"0 <= {name} <= 1", name)
+        self._require(
+            not (self.pipeline and self.augmentation), "pipeline or probabilities, not both", *self.augmentation
+        )
 
     def _check_shape(self, needs: Collection[str], may_have: Collection[str]) -> None:
         """Raises a ConfigError if a shape field is missing, or set although the family does not have it."""
         for name in SHAPE_FIELDS:
-            given = getattr(self, name) is not None
-            if given != (name in needs) and name not in may_have:
+            is_set = getattr(self, name) is not None
+            if is_set != (name in needs) and name not in may_have:
                 rule = "must be set" if name in needs else "must be left out"
                 raise ConfigError(f"`{name}` {rule} for arch={self.arch}, got {name}={getattr(self, name)}")
 
-    def _hold(self, rule: bool, text: str, *names: str) -> None:
-        """Raises a ConfigError with the values of the named fields, unless `rule` is true."""
-        if not rule:
+    def _require(self, is_true: bool, rule: str, *names: str) -> None:
+        """Raises a ConfigError with the values of the named fields, unless the rule is true."""
+        if not is_true:
             values = ", ".join(f"{name}={getattr(self, name)}" for name in names)
-            raise ConfigError(f"`{text}` must hold, got {values}")
+            raise ConfigError(f"`{rule}` must hold, got {values}")
 
     @property
     def augmentation(self) -> dict[str, float]:
@@ -174,41 +176,47 @@ class TrialConfig:
 
 # For each rule, in words: the fields that it is about, and its check. Every check is written so that NaN fails it too.
 RULES: dict[str, tuple[tuple[str, ...], Callable[[TrialConfig], bool]]] = {
-    "width > 0": (("width",), lambda its: its.width is None or its.width > 0),
-    "1 <= depth <= 8": (("depth",), lambda its: its.depth is None or 1 <= its.depth <= 8),
-    "head >= 1": (("head",), lambda its: its.head is None or its.head >= 1),
-    "32 <= input_size <= 1024": (("input_size",), lambda its: its.input_size is None or 32 <= its.input_size <= 1024),
-    f"pooling in {POOLINGS}": (("pooling",), lambda its: its.pooling in (None, *POOLINGS)),
+    "width > 0": (("width",), lambda config: config.width is None or config.width > 0),
+    "1 <= depth <= 8": (("depth",), lambda config: config.depth is None or 1 <= config.depth <= 8),
+    "head >= 1": (("head",), lambda config: config.head is None or config.head >= 1),
+    "32 <= input_size <= 1024": (
+        ("input_size",),
+        lambda config: config.input_size is None or 32 <= config.input_size <= 1024,
+    ),
+    f"pooling in {POOLINGS}": (("pooling",), lambda config: config.pooling in (None, *POOLINGS)),
     'stages as "2-5", "3", or "-2" for the last two': (
         ("stages",),
-        lambda its: bool(re.fullmatch(r"[1-9]\d?(-[1-9]\d?)?|-[1-9]\d?", its.stages or "1")),
+        lambda config: bool(re.fullmatch(r"[1-9]\d?(-[1-9]\d?)?|-[1-9]\d?", config.stages or "1")),
     ),
-    "penalty > 0": (("penalty",), lambda its: its.penalty is None or 0 < its.penalty < math.inf),
-    "hidden >= 1": (("hidden",), lambda its: its.hidden is None or its.hidden >= 1),
-    "0 <= feature_mixup <= 1": (("feature_mixup",), lambda its: 0 <= (its.feature_mixup or 0) <= 1),
-    "frozen_stages >= 0": (("frozen_stages",), lambda its: (its.frozen_stages or 0) >= 0),
-    "kept_stages >= 1": (("kept_stages",), lambda its: its.kept_stages is None or its.kept_stages >= 1),
-    "0 <= dropout < 1": (("dropout",), lambda its: 0 <= (its.dropout or 0) < 1),
-    "0 <= drop_path < 1": (("drop_path",), lambda its: 0 <= (its.drop_path or 0) < 1),
-    "0 < layer_decay <= 1": (("layer_decay",), lambda its: its.layer_decay is None or 0 < its.layer_decay <= 1),
-    "0 <= warmup <= 0.5": (("warmup",), lambda its: 0 <= (its.warmup or 0) <= 0.5),
-    "clip > 0": (("clip",), lambda its: its.clip is None or 0 < its.clip < math.inf),
-    "0 <= ema < 1": (("ema",), lambda its: 0 <= (its.ema or 0) < 1),
+    "penalty > 0": (("penalty",), lambda config: config.penalty is None or 0 < config.penalty < math.inf),
+    "hidden >= 1": (("hidden",), lambda config: config.hidden is None or config.hidden >= 1),
+    "0 <= feature_mixup <= 1": (("feature_mixup",), lambda config: 0 <= (config.feature_mixup or 0) <= 1),
+    "frozen_stages >= 0": (("frozen_stages",), lambda config: (config.frozen_stages or 0) >= 0),
+    "kept_stages >= 1": (("kept_stages",), lambda config: config.kept_stages is None or config.kept_stages >= 1),
+    "0 <= dropout < 1": (("dropout",), lambda config: 0 <= (config.dropout or 0) < 1),
+    "0 <= drop_path < 1": (("drop_path",), lambda config: 0 <= (config.drop_path or 0) < 1),
+    "0 < layer_decay <= 1": (
+        ("layer_decay",),
+        lambda config: config.layer_decay is None or 0 < config.layer_decay <= 1,
+    ),
+    "0 <= warmup <= 0.5": (("warmup",), lambda config: 0 <= (config.warmup or 0) <= 0.5),
+    "clip > 0": (("clip",), lambda config: config.clip is None or 0 < config.clip < math.inf),
+    "0 <= ema < 1": (("ema",), lambda config: 0 <= (config.ema or 0) < 1),
     f"class_weights in {(*class_weights.WEIGHTS,)}": (
         ("class_weights",),
-        lambda its: its.class_weights is None or its.class_weights in class_weights.WEIGHTS,
+        lambda config: config.class_weights is None or config.class_weights in class_weights.WEIGHTS,
     ),
-    "0 <= balanced <= 1": (("balanced",), lambda its: 0 <= (its.balanced or 0) <= 1),
-    f"loss in {(*losses.LOSSES,)}": (("loss",), lambda its: its.loss is None or its.loss in losses.LOSSES),
-    f"optimizer in {OPTIMIZERS}": (("optimizer",), lambda its: its.optimizer in OPTIMIZERS),
-    f"schedule in {SCHEDULES}": (("schedule",), lambda its: its.schedule in SCHEDULES),
-    "lr > 0": (("lr",), lambda its: 0 < its.lr < math.inf),
-    "weight_decay >= 0": (("weight_decay",), lambda its: 0 <= its.weight_decay < math.inf),
-    "0 <= label_smoothing < 1": (("label_smoothing",), lambda its: 0 <= its.label_smoothing < 1),
-    "batch_size >= 2 (batch norm needs two images)": (("batch_size",), lambda its: its.batch_size >= 2),
-    "epochs >= 1": (("epochs",), lambda its: its.epochs >= 1),
-    "mixup + cutmix <= 1": (MIXING, lambda its: its.mixup + its.cutmix <= 1),
-    "0 <= seed < 2**31": (("seed",), lambda its: 0 <= its.seed < 2**31),
+    "0 <= balanced <= 1": (("balanced",), lambda config: 0 <= (config.balanced or 0) <= 1),
+    f"loss in {(*losses.LOSSES,)}": (("loss",), lambda config: config.loss is None or config.loss in losses.LOSSES),
+    f"optimizer in {OPTIMIZERS}": (("optimizer",), lambda config: config.optimizer in OPTIMIZERS),
+    f"schedule in {SCHEDULES}": (("schedule",), lambda config: config.schedule in SCHEDULES),
+    "lr > 0": (("lr",), lambda config: 0 < config.lr < math.inf),
+    "weight_decay >= 0": (("weight_decay",), lambda config: 0 <= config.weight_decay < math.inf),
+    "0 <= label_smoothing < 1": (("label_smoothing",), lambda config: 0 <= config.label_smoothing < 1),
+    "batch_size >= 2 (batch norm needs two images)": (("batch_size",), lambda config: config.batch_size >= 2),
+    "epochs >= 1": (("epochs",), lambda config: config.epochs >= 1),
+    "mixup + cutmix <= 1": (MIXING, lambda config: config.mixup + config.cutmix <= 1),
+    "0 <= seed < 2**31": (("seed",), lambda config: 0 <= config.seed < 2**31),
 }
 
 TYPES = {  # the name of each field's type, by the field's name
@@ -237,10 +245,10 @@ def check_field(name: str, value: Any) -> None:
         models.check(config)
 
 
-def unknown_name(name: str, known: Mapping[str, Any]) -> str:
+def unknown_name(name: str, names: Mapping[str, Any]) -> str:
     """Returns the message for a hyperparameter that does not exist, with the nearest name that does."""
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
+    matches = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean `{matches[0]}`?" if matches else f"known: {', '.join(names)}"
     return f"unknown hyperparameter `{name}`; {hint}"
 
 

@@ -1,4 +1,4 @@
-"""Which device a trial is trained on, and what one lacks that others have; imports torch only where it is asked."""
+"""The device on which a trial is trained, its number format and its memory; torch is imported only when needed."""
 
 import platform
 import sys
@@ -23,21 +23,21 @@ def fastest() -> str:
 
 
 def of_worker(gpus: float) -> str:
-    """Returns the device of a worker that has so many GPUs."""
+    """Returns the device of a worker that has this many GPUs."""
     if gpus <= 0:
         return "cpu"
     return fastest() if has_apple_gpu() else "cuda"
 
 
 def widest(device: "torch.device") -> "torch.dtype":
-    """Returns the format in which a device adds up what must not be rounded: Apple's GPUs have no float64."""
+    """Returns a device's most precise float format, for sums: float64, which Apple's GPUs lack, or float32."""
     import torch
 
     return torch.float32 if device.type == "mps" else torch.float64
 
 
 def free_bytes(device: "torch.device") -> int:
-    """Returns how much memory of a GPU is free; of Apple's, which is the machine's own, how much may be used."""
+    """Returns how many bytes of a GPU's memory are free; an Apple GPU shares the machine's and may use a part of it."""
     import torch
 
     if device.type == "mps":

@@ -27,8 +27,8 @@ def start_head(config: TrialConfig, inputs: Inputs, state: TrainState, objective
     """Sets the last layer of the net, and of the mean of its weights if the config asks for one.
 
     Args:
-      inputs: what the trial learns from; each training image is used once, without augmentation.
-      objective: the trial's.
+      inputs: the trial's inputs; each training image is used once, without augmentation.
+      objective: the trial's objective.
 
     Raises:
       ConfigError: the last layer of the net is not linear.
@@ -57,7 +57,7 @@ def start_head(config: TrialConfig, inputs: Inputs, state: TrainState, objective
 
 
 def _last_layers(config: TrialConfig, model: nn.Module) -> list[nn.Linear]:
-    """Returns the last layers of the net, of which a distilled one has two.
+    """Returns the last layers of the net; a distilled net has two.
 
     Raises:
       ConfigError: one of them is not linear.
@@ -74,10 +74,10 @@ def _last_layers(config: TrialConfig, model: nn.Module) -> list[nn.Linear]:
 
 def _features(config: TrialConfig, inputs: Inputs, model: nn.Module, layer: nn.Linear) -> Tensor:
     """Returns the (N, F) input of the last layer for each training image."""
-    found: list[Tensor] = []
+    features: list[Tensor] = []
 
     def keep(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        found.append(arguments[0].float().flatten(1))
+        features.append(arguments[0].float().flatten(1))
 
     part, device = inputs.part(model), layer.weight.device
     handle = layer.register_forward_pre_hook(keep)
@@ -87,15 +87,15 @@ def _features(config: TrialConfig, inputs: Inputs, model: nn.Module, layer: nn.L
                 forward(config.arch, part, batch)
     finally:
         handle.remove()
-    return torch.cat(found)
+    return torch.cat(features)
 
 
 def _batches(inputs: Inputs, device: torch.device) -> Iterator[Tensor]:
     """Yields all training images once, in batches, in the form in which the net takes them."""
-    seen = 0
+    count = 0
     for batch in parts(inputs.train, inputs.size, device):
-        batch = batch[: inputs.images - seen]  # the mirror images follow and are not used
-        seen += len(batch)
+        batch = batch[: inputs.images - count]  # the mirror images follow and are not used
+        count += len(batch)
         if not len(batch):
             return
         yield as_floats(batch) if inputs.are_maps else batch

@@ -39,8 +39,8 @@ def on_device(images: np.ndarray, device: torch.device) -> Tensor:
 def placed(images: Pixels, device: torch.device) -> Tensor | Pixels:
     """Returns all images as a tensor on the device, or `images` itself if they go there batch by batch.
 
-    On a CPU an array is used where it lies, and images in a file stay there. On a GPU a data set goes there whole if it
-    is small beside the memory that is free.
+    On a CPU an array is used in place, and images in a file stay in their file. To a GPU the whole data set is moved if
+    it is small relative to the free memory.
     """
     if device.type == "cpu":
         return on_device(images, device) if isinstance(images, np.ndarray) else images
@@ -48,16 +48,16 @@ def placed(images: Pixels, device: torch.device) -> Tensor | Pixels:
         return images
     count = max(1, UPLOADED_BYTES * len(images) // max(1, images.nbytes))
     try:
-        whole = torch.empty(images.shape, dtype=on_device(images[:1], CPU).dtype, device=device)
-        for number, some in enumerate(parts(images, count, device)):
-            whole[number * count : number * count + len(some)] = some
+        tensor = torch.empty(images.shape, dtype=on_device(images[:1], CPU).dtype, device=device)
+        for number, batch in enumerate(parts(images, count, device)):
+            tensor[number * count : number * count + len(batch)] = batch
     except torch.OutOfMemoryError:  # another trial took the memory first
         return images
-    return whole
+    return tensor
 
 
-def ahead(images: Pixels, chosen: Iterable[np.ndarray], device: torch.device) -> Iterator[Tensor]:
-    """Yields the images of each choice of rows as a batch on the device, in order.
+def ahead(images: Pixels, batch_rows: Iterable[np.ndarray], device: torch.device) -> Iterator[Tensor]:
+    """Yields one batch of images on the device for each array of rows, in order.
 
     Threads read the next batches while the net is busy with the one before. Several threads read one batch together, so
     that an epoch's first batch is there soon and only a few batches take memory.
@@ -68,7 +68,7 @@ def ahead(images: Pixels, chosen: Iterable[np.ndarray], device: torch.device) ->
     way = way_to(device)
 
     def pieces() -> Iterator[_Piece]:
-        for rows in chosen:
+        for rows in batch_rows:
             batch = way.empty((len(rows), *shape), dtype)
             count = max(1, min(threads, len(rows) * image_bytes // PIECE_BYTES))
             ends = [len(rows) * number // count for number in range(count + 1)]
@@ -109,7 +109,7 @@ def parts(images: Tensor | Pixels, size: int, device: torch.device) -> Iterator[
         yield from images.split(size)
         return
     starts = range(0, len(images), size)
-    yield from ahead(images, (np.arange(at, min(at + size, len(images))) for at in starts), device)
+    yield from ahead(images, (np.arange(start, min(start + size, len(images))) for start in starts), device)
 
 
 class TrainingImages:
@@ -119,11 +119,11 @@ class TrainingImages:
     only `take`, so that reading stays outside of it.
     """
 
-    def __init__(self, images: Pixels, device: torch.device, most: int) -> None:
+    def __init__(self, images: Pixels, device: torch.device, batch_size: int) -> None:
         """Places the images on the device if they fit there.
 
         Args:
-          most: the largest number of images in a batch.
+          batch_size: the largest number of images in a batch.
         """
         self.device, self.count, self.size = device, len(images), images.shape[2:]
         self.images, self.rows = _placed_rows(images, device)
@@ -132,17 +132,17 @@ class TrainingImages:
         if not isinstance(self.images, Tensor) and device.type == "cuda":
             # Every batch lies at the same place, because a graph reads where it was captured.
             dtype = on_device(images[:1], CPU).dtype
-            self.batch = torch.empty((most, *images.shape[1:]), dtype=dtype, device=device)
+            self.batch = torch.empty((batch_size, *images.shape[1:]), dtype=dtype, device=device)
 
-    def begin(self, chosen: Sequence[Tensor]) -> None:
+    def begin(self, batch_rows: Sequence[Tensor]) -> None:
         """Begins to read an epoch's batches, unless all images are on the device already.
 
         Args:
-          chosen: for each batch of the epoch, in order, the rows of its images, (N,) int64.
+          batch_rows: for each batch of the epoch, in order, the rows of its images, (N,) int64.
         """
         if not isinstance(self.images, Tensor):
-            order = torch.cat(list(chosen)).cpu().numpy()  # together: the host waits once for the device
-            ends = np.cumsum([len(rows) for rows in chosen])
+            order = torch.cat(list(batch_rows)).cpu().numpy()  # together: the host waits once for the device
+            ends = np.cumsum([len(rows) for rows in batch_rows])
             self.batches = ahead(self.images, np.split(order, ends[:-1]), self.device)
 
     def load(self) -> None:
@@ -154,20 +154,20 @@ class TrainingImages:
             else:
                 self.batch = batch
 
-    def take(self, chosen: Tensor) -> Tensor:
+    def take(self, rows: Tensor) -> Tensor:
         """Returns the images of these rows, which are the batch that was loaded last."""
         if not isinstance(self.images, Tensor):
-            return self.batch[: len(chosen)]
-        return take(self.images, chosen if self.rows is None else self.rows[chosen])
+            return self.batch[: len(rows)]
+        return take(self.images, rows if self.rows is None else self.rows[rows])
 
 
 def _placed_rows(images: Pixels, device: torch.device) -> tuple[Tensor | Pixels, Tensor | None]:
-    """Returns what `placed` returns, and which of its rows are the images; None if they are all of them.
+    """Returns the result of `placed`, and which of its rows are the images, or None if all of them are.
 
     If the images are some rows of a larger set, the whole set is placed, so that nothing is copied on a CPU.
     """
-    every, rows = parent_and_rows(images)
-    found = placed(every, device)
-    if rows is None or not isinstance(found, Tensor):
-        return images if rows is not None else found, None
-    return found, torch.from_numpy(rows).to(device)
+    parent, rows = parent_and_rows(images)
+    pixels = placed(parent, device)
+    if rows is None or not isinstance(pixels, Tensor):
+        return images if rows is not None else pixels, None
+    return pixels, torch.from_numpy(rows).to(device)

@@ -1,4 +1,4 @@
-"""What a trial learns from: the images, or the maps that the frozen stages of its net have computed from them."""
+"""The inputs that a trial learns from: images, or the maps that the frozen stages of its net computed from them."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -34,8 +34,7 @@ class Inputs:
       labels: (rows,) int64, the labels of `train`.
       images: the number of images in the training split.
       flip: the probability with which an image's second row, the map of its mirror image, is used in place of its
-      first.
-        The second rows follow the first rows of all images. 0 if there are none.
+        first. The second rows follow the first rows of all images. 0 if there are none.
       size: how many images go through a net at once when nothing is learned.
       part: returns the part of a model that takes these inputs.
       are_maps: whether they are maps, not images.
@@ -63,7 +62,7 @@ class Inputs:
 
 
 def inputs_of(config: TrialConfig, data: Dataset, model: nn.Module) -> Inputs:
-    """Returns what a trial learns from.
+    """Returns the inputs that a trial learns from.
 
     These are the maps of the frozen stages if no augmentation but left-right flips comes before them, the net can be
     split behind them, and the maps are not too large. All of this follows from the config and the data.
@@ -71,21 +70,21 @@ def inputs_of(config: TrialConfig, data: Dataset, model: nn.Module) -> Inputs:
     device = next(model.parameters()).device
     labels = torch.tensor(data.train.truth, device=device)  # a copy: the array may be read-only
     size = predict_batch(family_of(config.arch).preprocessing(config).input_size(config, data.image_size))
-    whole = Inputs(data.train.images, data.valid.images, labels, len(labels), 0.0, size, lambda model: model, False)
+    inputs = Inputs(data.train.images, data.valid.images, labels, len(labels), 0.0, size, lambda model: model, False)
     front = _kept_front(config, data, model)
     if front is None:
-        return whole
+        return inputs
     assert isinstance(model, nn.Sequential)
     train_views, valid_views = views_of(config)
 
     def maps(images: Pixels, views: list[str]) -> Pixels:
-        found = maps_of(config, data.fingerprint, images, views, model, front)
-        every, rows = rows_of(images)
+        parent_maps = maps_of(config, data.fingerprint, images, views, model, front)
+        parent, rows = rows_of(images)
         if rows is None:
-            return found
-        return ChosenPixels(found, np.concatenate([rows + number * len(every) for number in range(len(views))]))
+            return parent_maps
+        return ChosenPixels(parent_maps, np.concatenate([rows + number * len(parent) for number in range(len(views))]))
 
-    def rest(model: nn.Module) -> nn.Module:
+    def trained_part(model: nn.Module) -> nn.Module:
         parts = _parts(config, model, data)
         assert parts is not None
         return parts[1]
@@ -97,7 +96,7 @@ def inputs_of(config: TrialConfig, data: Dataset, model: nn.Module) -> Inputs:
         images=len(labels),
         flip=config.horizontal_flip,
         size=size,
-        part=rest,
+        part=trained_part,
         are_maps=True,
     )
 
@@ -150,8 +149,8 @@ def _can_be_kept(config: TrialConfig, data: Dataset, front: nn.Module, model: nn
     assert isinstance(model, nn.Sequential)
     example = on_device(data.train.images[:1], next(model.parameters()).device)
     shape = map_of(config, model, front, example).shape[1:]
-    every = max(len(rows_of(split.images)[0]) for split in (data.train, data.valid))
-    bytes_of_view = 2 * math.prod(shape) * every
+    rows = max(len(rows_of(split.images)[0]) for split in (data.train, data.valid))
+    bytes_of_view = 2 * math.prod(shape) * rows
     height, width = data.image_size
     # CutMix cuts boxes from (C, H, W) maps, which must have the proportions of the images.
     is_map = len(shape) == 3 and shape[1] * width == shape[2] * height

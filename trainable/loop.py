@@ -45,7 +45,7 @@ class Diverged(ArithmeticError):
 
 
 def prepare(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Prepared]:
-    """Computes what the frozen part of a net makes of the images, a step of seconds at a time.
+    """Computes the outputs of a net's frozen part for the images, in steps that take seconds.
 
     The results are kept on disk, where other trials read them too. `train` computes whatever is still missing.
 
@@ -62,7 +62,7 @@ def prepare(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[P
 def train(config: TrialConfig, data: Dataset, state: TrainState, group: Group = ALONE) -> Iterator[EpochMetrics]:
     """Trains `state` up to the config's last epoch, and yields the metrics of each epoch.
 
-    Whenever it yields, `state` may be saved; training goes on from a saved state as if it had not been interrupted.
+    Whenever it yields, `state` may be saved; training continues from a saved state as if it had not been interrupted.
 
     Args:
       group: the processes that train this trial together; each of them calls this function.
@@ -71,9 +71,9 @@ def train(config: TrialConfig, data: Dataset, state: TrainState, group: Group = 
       Diverged: the loss or the predictions of an epoch are not finite, or the gradients overflow float16 at any scale.
       torch.OutOfMemoryError: not even micro-batches of two images fit into memory.
     """
-    own = family_of(config.arch).train
-    if own:
-        yield from own(config, data, state)
+    family_train = family_of(config.arch).train
+    if family_train:
+        yield from family_train(config, data, state)
         return
     device = next(state.model.parameters()).device
     inputs = inputs_of(config, data, state.model)
@@ -99,15 +99,15 @@ def train(config: TrialConfig, data: Dataset, state: TrainState, group: Group = 
         parts = group.parts(order.split(config.batch_size)[:steps])
         step.begin([part.rows for part in parts])
         for number, part in enumerate(parts):
-            done = (epoch - 1) * steps + number
-            lr = lr_at(config, done, steps)
+            steps_done = (epoch - 1) * steps + number
+            lr = lr_at(config, steps_done, steps)
             set_lr(state.optimizer, lr)
             total_loss += step(part)
             if state.averaged:
-                state.averaged.update(done)
+                state.averaged.update(steps_done)
         view = as_floats if inputs.are_maps else None
-        predicted = partial(predict_logits, config, predictor, view=view, size=inputs.size)
-        logits = group.predict(valid_images, [state.model, state.predictor], predicted)
+        predict = partial(predict_logits, config, predictor, view=view, size=inputs.size)
+        logits = group.predict(valid_images, [state.model, state.predictor], predict)
         metrics = EpochMetrics(
             epoch=epoch,
             train_loss=float(group.total(total_loss)) / min(images, steps * config.batch_size),
@@ -117,8 +117,8 @@ def train(config: TrialConfig, data: Dataset, state: TrainState, group: Group = 
             micro_batch=state.micro_batch,
         )
         if not is_finite(metrics):
-            of_own = "" if metrics.score is None else f", {state.metric.label}={metrics.score}"
-            raise Diverged(f"epoch {epoch}: train_loss={metrics.train_loss}, valid_loss={metrics.valid_loss}{of_own}")
+            score = "" if metrics.score is None else f", {state.metric.label}={metrics.score}"
+            raise Diverged(f"epoch {epoch}: train_loss={metrics.train_loss}, valid_loss={metrics.valid_loss}{score}")
         if state.scaler and state.scaler.get_scale() < SMALLEST_SCALE:
             raise Diverged(f"epoch {epoch}: gradients overflow float16 however small they are scaled")
         state.add_epoch(metrics, logits)
@@ -130,8 +130,8 @@ def steps_per_epoch(config: TrialConfig, images: int) -> int:
 
     A last batch of a single image is left out, because batch norm cannot compute a variance from one image.
     """
-    full, rest = divmod(images, config.batch_size)
-    return full + (rest > 1)
+    full, remainder = divmod(images, config.batch_size)
+    return full + (remainder > 1)
 
 
 @torch.no_grad()

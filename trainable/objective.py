@@ -38,9 +38,9 @@ class Objective:
         )
         self._weights = weights / (weights * sampling.shares).sum()
         self.weights = self._weights.float().to(device)
-        in_loss = self._weights * sampling.shares
+        loss_shares = self._weights * sampling.shares
         # The clamp is for classes without training images: the logarithm of their share would not be finite.
-        self.log_shares = in_loss.clamp(min=1 / sampling.images).log().float().to(device)
+        self.log_shares = loss_shares.clamp(min=1 / sampling.images).log().float().to(device)
         self.is_plain = not config.loss and not config.class_weights
 
     def of_each_image_once(self) -> "Objective":
@@ -48,10 +48,10 @@ class Objective:
 
         Balanced sampling, which shows some images more often than others, becomes a weight of each image.
         """
-        whole = copy.copy(self)
-        whole.weights = (self._weights * self.sampling.times).to(self.weights)
-        whole.is_plain = self.is_plain and not self.sampling.balanced
-        return whole
+        objective = copy.copy(self)
+        objective.weights = (self._weights * self.sampling.times).to(self.weights)
+        objective.is_plain = self.is_plain and not self.sampling.balanced
+        return objective
 
     def __call__(self, logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
         """Returns the mean or the sum of the images' losses, without waiting for the device.
@@ -67,10 +67,10 @@ class Objective:
         costs = self.loss.costs(logits, self.log_shares)
         if targets.ndim == 1:
             weights = self.weights[targets]
-            found = weights * costs.gather(1, targets[:, None])[:, 0]
+            image_losses = weights * costs.gather(1, targets[:, None])[:, 0]
         else:
-            weighted = targets * self.weights
-            weights, found = weighted.sum(1), (weighted * costs).sum(1)
+            weighted_targets = targets * self.weights
+            weights, image_losses = weighted_targets.sum(1), (weighted_targets * costs).sum(1)
         if self.label_smoothing:
-            found = torch.lerp(found, weights * costs.mean(1), self.label_smoothing)
-        return found.sum() if reduction == "sum" else found.mean()
+            image_losses = torch.lerp(image_losses, weights * costs.mean(1), self.label_smoothing)
+        return image_losses.sum() if reduction == "sum" else image_losses.mean()

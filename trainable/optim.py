@@ -36,17 +36,18 @@ def new_optimizer(config: TrialConfig, model: nn.Module) -> optim.Optimizer:
         "adam": (optim.Adam, {"capturable": on_gpu}),
         "adamw": (optim.AdamW, {"capturable": on_gpu}),
     }
-    kind, own = kinds[config.optimizer]
+    kind, options = kinds[config.optimizer]
     # fused=True: one call for all parameters of a group instead of several calls for each parameter.
-    return uncompiled(kind)(groups, lr=groups[0]["lr"], weight_decay=config.weight_decay, fused=True, **own)
+    return uncompiled(kind)(groups, lr=groups[0]["lr"], weight_decay=config.weight_decay, fused=True, **options)
 
 
 def parameter_groups(config: TrialConfig, model: nn.Module) -> list[dict[str, Any]]:
     """Returns the parameters that train, in groups, each with its `factor` of the learning rate.
 
-    For a net that is named by its catalogue, timm/NAME for example, norms and biases have no weight decay, nor have
-    parameters that the net itself exempts, such as positions and tokens. Each stage has its own rate if the config sets
-    `layer_decay`. Any other net is one group, as when its results were published, unless its config sets `layer_decay`.
+    For a net that is named by its catalogue, timm/NAME for example, there is no weight decay for norms, for biases, and
+    for parameters that the net itself exempts, such as positions and tokens. Each stage has its own rate if the config
+    sets `layer_decay`. Any other net is one group, as when its results were published, unless its config sets
+    `layer_decay`.
     """
     if not is_of_catalogue(config.arch) and config.layer_decay is None:
         return [{"params": list(model.parameters()), "factor": 1.0}]
@@ -65,12 +66,12 @@ def parameter_groups(config: TrialConfig, model: nn.Module) -> list[dict[str, An
 
 def _exempt(model: nn.Module) -> set[nn.Parameter]:
     """Returns the parameters that nets of timm within the model declare to be without weight decay."""
-    found: set[nn.Parameter] = set()
+    exempt: set[nn.Parameter] = set()
     for net in model.modules():
-        named: Any = getattr(net, "no_weight_decay", set)
-        own = dict(net.named_parameters())
-        found.update(own[name] for name in named() if name in own)
-    return found
+        exempt_names: Any = getattr(net, "no_weight_decay", set)
+        parameters = dict(net.named_parameters())
+        exempt.update(parameters[name] for name in exempt_names() if name in parameters)
+    return exempt
 
 
 def _by_rate(config: TrialConfig, model: nn.Module) -> list[tuple[float, list[nn.Parameter]]]:
@@ -81,8 +82,8 @@ def _by_rate(config: TrialConfig, model: nn.Module) -> list[tuple[float, list[nn
     parameters = dict(net.named_parameters())
     groups = [group for group in found_stages(net).parameters if group]
     return [
-        (config.layer_decay**behind, [parameters[name] for name in group])
-        for behind, group in enumerate(reversed(groups))
+        (config.layer_decay**distance, [parameters[name] for name in group])
+        for distance, group in enumerate(reversed(groups))
     ]
 
 
@@ -96,7 +97,7 @@ def kept_by(optimizer: optim.Optimizer) -> dict[str, Tensor]:
     }
 
 
-def put_back(optimizer: optim.Optimizer, kept: Mapping[str, Tensor]) -> None:
+def put_back(optimizer: optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
     """Copies the tensors that `kept_by` returned for an optimiser of the same kind into this one.
 
     Raises:
@@ -104,7 +105,7 @@ def put_back(optimizer: optim.Optimizer, kept: Mapping[str, Tensor]) -> None:
     """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     by_index = {str(index): parameter for index, parameter in enumerate(parameters)}
-    for name, tensor in kept.items():
+    for name, tensor in tensors.items():
         index, _, key = name.partition(".")
         parameter = by_index.get(index)
         if parameter is None or tensor.shape not in (parameter.shape, ()):
@@ -133,16 +134,16 @@ def lr_at(config: TrialConfig, step: int, steps_per_epoch: int) -> float:
     onecycle falls linearly to 0 at the end. cosine falls along half a cosine to 0. step divides the rate by 10 every 7
     epochs of the trial. constant stays at `lr`.
     """
-    done = step / (config.epochs * steps_per_epoch)
-    rising = config.warmup if config.warmup is not None else ONE_CYCLE_WARM_UP if config.schedule == "onecycle" else 0.0
-    if done < rising:
-        return config.lr * (done / rising)
-    since = (done - rising) / (1 - rising) if rising else done
+    progress = step / (config.epochs * steps_per_epoch)
+    warmup = config.warmup if config.warmup is not None else ONE_CYCLE_WARM_UP if config.schedule == "onecycle" else 0.0
+    if progress < warmup:
+        return config.lr * (progress / warmup)
+    phase = (progress - warmup) / (1 - warmup) if warmup else progress
     match config.schedule:
         case "onecycle":
-            return config.lr * ((1 - done) / (1 - rising))
+            return config.lr * ((1 - progress) / (1 - warmup))
         case "cosine":
-            return config.lr * (1 + math.cos(math.pi * since)) / 2
+            return config.lr * (1 + math.cos(math.pi * phase)) / 2
         case "step":
             return config.lr * 0.1 ** (step // steps_per_epoch // STEP_EPOCHS)
         case _:

@@ -13,7 +13,7 @@ import click
 
 @dataclass
 class Choices:
-    """What the user has chosen about pretrained weights.
+    """The user's choices about pretrained weights.
 
     Attributes:
       place: the file or folder with weights that the user named, or None.

@@ -16,7 +16,7 @@ BF16_CAPABILITY = (8, 0)  # the lowest of a GPU with units for bf16: NVIDIA's Am
 # Compute capabilities below that whose multiprocessors do twice as many operations a clock in float16 as in float32,
 # by the table of throughputs in NVIDIA's CUDA C++ Programming Guide ("Arithmetic Instructions"): 256 to 128 for 5.3 and
 # 6.2 (Jetson), 128 to 64 for 6.0 (P100), 7.0 (V100), 7.2 (Xavier) and 7.5 (T4), the last three with tensor cores beside
-# that. On 6.1 (P4, P40, GTX 10) it is 2 to 128, and those before have none.
+# that. On 6.1 (P4, P40, GTX 10) it is 2 to 128, and earlier ones have none.
 FLOAT16_CAPABILITIES = frozenset({(5, 3), (6, 0), (6, 2), (7, 0), (7, 2), (7, 5)})
 
 
@@ -74,9 +74,9 @@ def forward(arch: str, model: nn.Module, images: Tensor) -> Tensor:
 
 
 def new_scaler(arch: str, device: torch.device, optimizer: optim.Optimizer) -> torch.amp.GradScaler | None:
-    """Returns what keeps a trial's gradients within the range of float16; None if it computes in another format.
+    """Returns the scaler that keeps gradients within the range of float16; None if the trial has another format.
 
-    A step whose gradients overflow all the same is skipped on the device, by the optimizer's own kernel, and the scale
+    A step whose gradients still overflow is skipped on the device, by the optimizer's own kernel, and the scale
     is halved. A skipped first step would leave the momentum's memory uninitialized, and the second step would use it.
     So the momentum begins as zeros here, with which a first step has the same result as without any momentum.
     """

@@ -1,6 +1,6 @@
 """Finds out whether a trial's step may be replayed as a CUDA graph: it is captured once, and its results are compared.
 
-A graph repeats the kernels of one step, and nothing that the host did meanwhile. A step that waits for the device
+A graph repeats the kernels of one step, and nothing that the host did in that step. A step that waits for the device
 cannot be captured at all. A step in which the host draws, counts or decides something anew can be captured, but each
 replay would repeat the host's first choice. So a graph is used only if a step leaves the host as it was, and if two
 replays do what two steps do.
@@ -28,15 +28,15 @@ from sweep.trainable.state import TrainState
 from sweep.trainable.undo import StateCopy
 
 VERSION = 1  # must change whenever a step of the same identity may get another answer
-STEPS = 2  # to compare; two, because the second one begins with the weights that the first one has left
+STEPS = 2  # to compare; two, because the second one begins with the weights that the first one has changed
 # The largest difference of losses and gradients. A replay has the kernels of a step, but a GPU does not always add in
 # the same order. In bf16 a rounding is 2**-8 of a number, and those of 100 layers in a row come to 2**-8 * 100**0.5,
 # 4 % of the gradients. A repeated choice that ought to have changed, such as which layers are dropped, moves them by a
 # multiple of that.
 TOLERANCE = 0.05
-# The largest difference of what the steps do to the weights. It is larger because an optimizer that divides by the size
-# of a gradient makes whole steps of small gradients, whose sign a rounding may have decided. If a replay changes no
-# weight at all, the difference is 1.
+# The largest difference of the changes of the weights. It is larger because an optimizer that divides by the size of a
+# gradient makes whole steps of small gradients, whose sign a rounding may have decided. If a replay changes no weight
+# at all, the difference is 1.
 TOLERANCE_OF_CHANGES = 0.5
 
 SHORT_OF_MEMORY = "the GPU's memory is too short for one"
@@ -63,26 +63,26 @@ def graph_of(
     Raises:
       UndecidedError: there is no answer yet; ask again after some steps.
     """
-    kept = StateCopy(state, generator)
-    made: list[Graphed] = []
+    copy = StateCopy(state, generator)
+    graphs: list[Graphed] = []
 
     def find() -> str:
-        graph, why = _tried(step, example, state, kept)
-        made.extend([graph] if graph else [])
-        return why
+        graph, reason = _try_graph(step, example, state, copy)
+        graphs.extend([graph] if graph else [])
+        return reason
 
     try:
-        if why := known({"graph": VERSION, **about}, find):
-            return None, why
-        return (made or [Graphed(step, example)])[0], ""
+        if reason := known({"graph": VERSION, **about}, find):
+            return None, reason
+        return (graphs or [Graphed(step, example)])[0], ""
     except UndecidedError:
         raise
     except torch.OutOfMemoryError:  # not kept, because the next trial may have enough memory
         return None, SHORT_OF_MEMORY
     except RuntimeError as error:
-        return None, _in_a_line(error)
+        return None, _first_line(error)
     finally:
-        kept.restore()
+        copy.restore()
 
 
 def identity(config: TrialConfig, part: nn.Module, batch: Sequence[int], device: torch.device) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def identity(config: TrialConfig, part: nn.Module, batch: Sequence[int], device:
     """
     fields = {name: bool(value) if isinstance(value, float) else value for name, value in config.to_dict().items()}
     layers = [[name, f"{type(module).__module__}.{type(module).__qualname__}"] for name, module in part.named_modules()]
-    weights = [[name, [*its.shape], its.requires_grad] for name, its in part.named_parameters()]
+    weights = [[name, [*parameter.shape], parameter.requires_grad] for name, parameter in part.named_parameters()]
     return {
         "fields": {name: value for name, value in fields.items() if name not in ("seed", "epochs")},
         "code": user_code.digest(config.arch) if user_code.is_reference(config.arch) else "",
@@ -107,12 +107,12 @@ def identity(config: TrialConfig, part: nn.Module, batch: Sequence[int], device:
     }
 
 
-def _tried(step: Function, example: Tensor, state: TrainState, kept: StateCopy) -> tuple[Graphed | None, str]:
-    expected = [_Outcome.measured(step, example, state) for _ in range(STEPS)]
-    changes, changed = kept.changes(), kept.host.changed()
-    kept.restore()
-    if changed:
-        return None, f"each of its steps changes something on the host, {changed}"
+def _try_graph(step: Function, example: Tensor, state: TrainState, copy: StateCopy) -> tuple[Graphed | None, str]:
+    expected = [_Outcome.measure(step, example, state) for _ in range(STEPS)]
+    changes, host_change = copy.changes(), copy.host.first_change()
+    copy.restore()
+    if host_change:
+        return None, f"each of its steps changes something on the host, {host_change}"
     if not all(outcome.is_finite for outcome in expected):
         raise UndecidedError
     try:
@@ -120,22 +120,22 @@ def _tried(step: Function, example: Tensor, state: TrainState, kept: StateCopy) 
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
-        return None, _in_a_line(error)
-    parameters = _trained(state)
+        return None, _first_line(error)
+    parameters = _trained_parameters(state)
     gradients = [parameter.grad for parameter in parameters]  # where each replay will leave them
-    kept.restore()
+    copy.restore()
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = gradient
-    found = [_Outcome.measured(graph, example, state) for _ in range(STEPS)]
-    pairs = list(zip(found, expected, strict=True))
-    apart = {
-        "losses": max(_apart([one.loss], [other.loss]) for one, other in pairs) / TOLERANCE,
-        "gradients": max(_apart(one.gradients, other.gradients) for one, other in pairs) / TOLERANCE,
-        "weights": _apart(kept.changes(), changes) / TOLERANCE_OF_CHANGES,
+    outcomes = [_Outcome.measure(graph, example, state) for _ in range(STEPS)]
+    pairs = list(zip(outcomes, expected, strict=True))
+    differences = {
+        "losses": max(_difference([one.loss], [other.loss]) for one, other in pairs) / TOLERANCE,
+        "gradients": max(_difference(one.gradients, other.gradients) for one, other in pairs) / TOLERANCE,
+        "weights": _difference(copy.changes(), changes) / TOLERANCE_OF_CHANGES,
     }
-    worst = max(apart, key=lambda what: apart[what])
-    if apart[worst] > 1:
-        return None, f"replayed, its steps have other {worst}"
+    largest = max(differences, key=lambda name: differences[name])
+    if differences[largest] > 1:
+        return None, f"replayed, its steps have other {largest}"
     return graph, ""
 
 
@@ -147,31 +147,31 @@ class _Outcome:
     gradients: list[Tensor]
 
     @staticmethod
-    def measured(step: Function, example: Tensor, state: TrainState) -> "_Outcome":
+    def measure(step: Function, example: Tensor, state: TrainState) -> "_Outcome":
         loss = step(example).clone()
-        none = torch.zeros((), device=loss.device)
-        return _Outcome(loss, [none if each.grad is None else each.grad.clone() for each in _trained(state)])
+        zero = torch.zeros((), device=loss.device)
+        return _Outcome(loss, [zero if each.grad is None else each.grad.clone() for each in _trained_parameters(state)])
 
     @property
     def is_finite(self) -> bool:
         return all(bool(tensor.isfinite().all()) for tensor in (self.loss, *self.gradients))
 
 
-def _trained(state: TrainState) -> list[nn.Parameter]:
+def _trained_parameters(state: TrainState) -> list[nn.Parameter]:
     return [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
 
 
-def _apart(found: list[Tensor], expected: list[Tensor]) -> float:
+def _difference(tensors: list[Tensor], expected: list[Tensor]) -> float:
     """Returns the norm of the difference relative to that of the expected tensors; infinity if it is not a number."""
-    if [tensor.shape for tensor in found] != [tensor.shape for tensor in expected]:
+    if [tensor.shape for tensor in tensors] != [tensor.shape for tensor in expected]:
         return math.inf  # they belong to other parameters
-    whole, apart = (
-        float(torch.stack([tensor.float().norm() for tensor in tensors]).norm())
-        for tensors in (expected, [one - other for one, other in zip(found, expected, strict=True)])
+    norm, difference = (
+        float(torch.stack([tensor.float().norm() for tensor in group]).norm())
+        for group in (expected, [one - other for one, other in zip(tensors, expected, strict=True)])
     )
-    ratio = apart / whole if whole else apart
+    ratio = difference / norm if norm else difference
     return math.inf if math.isnan(ratio) else ratio
 
 
-def _in_a_line(error: RuntimeError) -> str:
+def _first_line(error: RuntimeError) -> str:
     return str(error).strip().partition("\n")[0]

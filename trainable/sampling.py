@@ -35,17 +35,17 @@ class Sampling:
 
     def order(self, generator: torch.Generator) -> Tensor:
         """Returns (N,) int64, the images of an epoch in their order, without waiting for the device."""
-        mixed = torch.randperm(self.images, generator=generator, device=self.labels.device)
+        permutation = torch.randperm(self.images, generator=generator, device=self.labels.device)
         if not self.balanced:
-            return mixed
-        by_class = mixed[self.labels[mixed].argsort(stable=True)]
+            return permutation
+        by_class = permutation[self.labels[permutation].argsort(stable=True)]
         labels = self.labels[by_class]
         starts = self.counts.cumsum(0) - self.counts
-        places = torch.arange(self.images, device=labels.device) - starts[labels]  # its place within its class
-        wanted, counts = self._draw_counts(generator)[labels], self.counts[labels]
-        times = wanted // counts + (places < wanted % counts)
-        chosen = by_class.repeat_interleave(times, output_size=self.images)
-        return chosen[torch.randperm(self.images, generator=generator, device=labels.device)]
+        places = torch.arange(self.images, device=labels.device) - starts[labels]  # of each image within its class
+        class_images, counts = self._draw_counts(generator)[labels], self.counts[labels]
+        times = class_images // counts + (places < class_images % counts)
+        images = by_class.repeat_interleave(times, output_size=self.images)
+        return images[torch.randperm(self.images, generator=generator, device=labels.device)]
 
     def _draw_counts(self, generator: torch.Generator) -> Tensor:
         """Returns (classes,) int64, how many images of each class come in an epoch.
@@ -55,5 +55,5 @@ class Sampling:
         """
         ends = self.shares.cumsum(0)
         ends = self.images * (ends / ends[-1])  # so that the last one is exact
-        drawn = torch.rand(1, generator=generator, dtype=ends.dtype, device=ends.device)
-        return torch.cat([torch.zeros_like(drawn), (ends + drawn).floor()]).long().diff()
+        offset = torch.rand(1, generator=generator, dtype=ends.dtype, device=ends.device)
+        return torch.cat([torch.zeros_like(offset), (ends + offset).floor()]).long().diff()

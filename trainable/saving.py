@@ -31,13 +31,13 @@ def save(state: TrainState, config: TrialConfig, folder: Path) -> Path:
         **{f"averaged.{name}": tensor for name, tensor in averaged.items()},
         **{f"optimizer.{name}": tensor for name, tensor in kept_by(state.optimizer).items()},
         **{f"kept.{epoch}": torch.from_numpy(logits) for epoch, logits in state.kept.items()},
-        **_of_scaler(state),
+        **_scaler_tensors(state),
     }
     epochs_before = ((state.fold or 1) - 1) * config.epochs
     path = paths.checkpoint_path(folder, epochs_before + state.epochs_done)
     _write(path, state, config, tensors)
-    for older in paths.checkpoints(folder)[KEPT_CHECKPOINTS:]:
-        remove(older)
+    for old_path in paths.checkpoints(folder)[KEPT_CHECKPOINTS:]:
+        remove(old_path)
     return path
 
 
@@ -69,10 +69,10 @@ def load(
     """
     checkpoint = read_checkpoint(path)
     try:
-        written = TrialConfig.from_dict(checkpoint.config)  # as a config: a field may be newer than the file
+        file_config = TrialConfig.from_dict(checkpoint.config)  # as a config: a field may be newer than the file
     except ConfigError as error:
         raise CheckpointError(path, f"holds no config: {error}") from error
-    if written != config or checkpoint.metric != metric:
+    if file_config != config or checkpoint.metric != metric:
         raise CheckpointError(path, f"written by another config: {checkpoint.config}")
     # The weights come from the file, except the frozen ones, which come from the pretrained net.
     has_frozen = config.backbone or config.frozen_stages
@@ -107,7 +107,7 @@ def load(
     return state
 
 
-def _of_scaler(state: TrainState) -> dict[str, Tensor]:
+def _scaler_tensors(state: TrainState) -> dict[str, Tensor]:
     """Returns the scale of the gradients and the count that decides when it grows; empty without a scaler."""
     values = state.scaler.state_dict() if state.scaler else {}
     return {f"scaler.{name}": torch.tensor(values[name]) for name in SCALER if name in values}
@@ -125,8 +125,8 @@ def _write(path: Path, state: TrainState, config: TrialConfig, tensors: dict[str
         "history": json.dumps([metrics.to_dict() for metrics in state.history]),
     }
     make_folder(path.parent)
-    own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    save_tensors(path, own, metadata)
+    copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    save_tensors(path, copies, metadata)
 
 
 def _shapes(tensors: dict[str, Tensor]) -> dict[str, torch.Size]:

@@ -77,9 +77,9 @@ def size_of(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> S
     Raises:
       ConfigError: the net does not fit these images, or there is no such architecture.
     """
-    usual = family_of(config.arch).shape
+    defaults = family_of(config.arch).shape
     shape: dict[str, Any] = {
-        name: usual.get(name) if name in WITHOUT_SIZE else getattr(config, name) for name in SHAPE_FIELDS
+        name: defaults.get(name) if name in WITHOUT_SIZE else getattr(config, name) for name in SHAPE_FIELDS
     }
     if config.drop_path is not None:  # the value does not matter, but a net without branches must be refused
         shape["drop_path"] = 0.0
@@ -90,34 +90,34 @@ def size_of(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> S
 def _size_of_net(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> Size:
     """Returns the size of a net; that of a library's net is stored on this machine, since building it takes seconds."""
     if not config.backbone and not is_of_catalogue(config.arch):
-        return _measured(config, classes, image_size)
+        return _measure(config, classes, image_size)
     about = {"size": VERSION, "config": config.to_dict(), "classes": classes, "image_size": image_size}
-    found = known(about, lambda: asdict(_measured(config, classes, image_size)))
-    return Size(**{**found, "seen": tuple(found["seen"]), "fronts": tuple(found["fronts"])})
+    size = known(about, lambda: asdict(_measure(config, classes, image_size)))
+    return Size(**{**size, "seen": tuple(size["seen"]), "fronts": tuple(size["fronts"])})
 
 
-def _measured(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> Size:
+def _measure(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> Size:
     """Builds the net without weights, passes a batch through it, and returns its size.
 
     Raises:
       ConfigError: the net does not fit images of this size.
     """
-    net = _unfilled(config, classes, image_size)
+    net = _meta_net(config, classes, image_size)
     weights = FLOAT_BYTES * sum(parameter.numel() for parameter in net.parameters())
     # With a batch of no images, a net that flattens images into tokens would lose the number of tokens.
-    ways = (_on_meta, _filled) if family_of(config.arch).prefix else (_of_none, _on_meta)
-    for way in ways:
+    methods = (_meta_batch, _real_batch) if family_of(config.arch).prefix else (_empty_batch, _meta_batch)
+    for method in methods:
         try:
             with counted(net) as work:
-                passed = _passed(*way(net, image_size), classes)
+                sizes = _kept_bytes(*method(net, image_size), classes)
             break
         except Exception as error:  # some nets cannot take an empty batch, others not the meta device
             failure = error
-            net = _unfilled(config, classes, image_size)
+            net = _meta_net(config, classes, image_size)
     else:
-        own = family_of(config.arch).preprocessing(config).size
+        px = family_of(config.arch).preprocessing(config).size
         hint = (
-            f"--fix input_size={own}, the size of its weights, or" if own else "resize them with --image-size, or --fix"
+            f"--fix input_size={px}, the size of its weights, or" if px else "resize them with --image-size, or --fix"
         )
         raise ConfigError(
             "arch={} does not fit images of {}x{} px ({}); {} another arch".format(
@@ -125,33 +125,33 @@ def _measured(config: TrialConfig, classes: int, image_size: tuple[int, int]) ->
             )
         ) from failure
     features = sum(each.numbers for each in net.modules() if isinstance(each, HeadNet))
-    seen = seen_size(net, image_size)
-    fronts = _fronts(net, seen) if is_of_catalogue(config.arch) else ()
+    input_size = seen_size(net, image_size)
+    fronts = _fronts(net, input_size) if is_of_catalogue(config.arch) else ()
     return Size(
-        weights, sum(passed), max(passed, default=0), work.training_seconds, work.largest, features, fronts, seen
+        weights, sum(sizes), max(sizes, default=0), work.training_seconds, work.largest, features, fronts, input_size
     )
 
 
-def _fronts(net: nn.Module, seen: tuple[int, int]) -> tuple[float, ...]:
+def _fronts(net: nn.Module, input_size: tuple[int, int]) -> tuple[float, ...]:
     """Returns `Size.fronts` of a net, which is empty if its stages cannot be found."""
     *_, inner = net.children()
     device = next(inner.parameters()).device
     with suppress(Exception):  # a net whose stages cannot be found counts as if all of it trained
-        return front_seconds(inner, torch.zeros(1, 3, *seen, device=device))
+        return front_seconds(inner, torch.zeros(1, 3, *input_size, device=device))
     return ()
 
 
-def _of_none(net: nn.Module, image_size: tuple[int, int]) -> tuple[nn.Module, Tensor]:
+def _empty_batch(net: nn.Module, image_size: tuple[int, int]) -> tuple[nn.Module, Tensor]:
     """Returns the net and a batch of no images on the CPU."""
     return _with_one_number(net), torch.zeros(0, 3, *image_size)
 
 
-def _on_meta(net: nn.Module, image_size: tuple[int, int]) -> tuple[nn.Module, Tensor]:
+def _meta_batch(net: nn.Module, image_size: tuple[int, int]) -> tuple[nn.Module, Tensor]:
     """Returns the net and a batch on the meta device, where the first computation imports torch's compiler (2 s)."""
     return net.to("meta"), torch.zeros(2, 3, *image_size, device="meta")
 
 
-def _filled(net: nn.Module, image_size: tuple[int, int]) -> tuple[nn.Module, Tensor]:
+def _real_batch(net: nn.Module, image_size: tuple[int, int]) -> tuple[nn.Module, Tensor]:
     """Returns the net and a batch on the CPU for a real computation, with one number for all weights."""
     return _with_one_number(net), torch.zeros(2, 3, *image_size)
 
@@ -159,44 +159,44 @@ def _filled(net: nn.Module, image_size: tuple[int, int]) -> tuple[nn.Module, Ten
 def worker_bytes(config: TrialConfig, size: Size, image_size: tuple[int, int], on_gpu: bool = False) -> int:
     """Returns about how much memory a worker needs for the trial, without the images themselves.
 
-    It holds the weights, their gradients, what the optimiser keeps, and the weights of the best epoch. To these comes
-    the largest of three: a training step, the predictions after an epoch, and a checkpoint, for which everything is
+    It holds the weights, their gradients, what the optimiser keeps, and the weights of the best epoch. Added to these
+    is the largest of three: a training step, the predictions after an epoch, and a checkpoint, for which everything is
     copied. A head needs its frozen net, and then the larger of two: computing a chunk of features, and the matrix of
     features.
     """
     if size.features and not on_gpu:
-        computing = _passed_bytes(size, image_size, "cpu") + CHUNK_COPIES * FLOAT_BYTES * CHUNK_ROWS * size.features
+        computing = _pass_bytes(size, image_size, "cpu") + CHUNK_COPIES * FLOAT_BYTES * CHUNK_ROWS * size.features
         return PROCESS_BYTES + 2 * size.weights + max(computing, MATRIX_BYTES)
-    copied = size.weights * (2 + _kept_beside(config))
+    copy_bytes = size.weights * (2 + _numbers_per_weight(config))
     if on_gpu:
-        return CUDA_PROCESS_BYTES + 2 * copied
+        return CUDA_PROCESS_BYTES + 2 * copy_bytes
     pixels = 3 * FLOAT_BYTES * math.prod(image_size)
     step = config.batch_size * (BACKWARD * size.of_image + AUGMENTED * pixels)
     predictions = predict_batch(size.seen or image_size) * (2 * size.largest + pixels)
-    return PROCESS_BYTES + copied + size.weights + int(max(step, predictions, copied))
+    return PROCESS_BYTES + copy_bytes + size.weights + int(max(step, predictions, copy_bytes))
 
 
 def gpu_bytes(config: TrialConfig, size: Size, image_size: tuple[int, int]) -> int:
     """Returns about how much of a GPU's memory the trial needs at least; a batch may be trained in smaller ones."""
     if size.features:
-        return CUDA_BYTES + size.weights + _passed_bytes(size, image_size, "cuda") + MATRIX_BYTES
+        return CUDA_BYTES + size.weights + _pass_bytes(size, image_size, "cuda") + MATRIX_BYTES
     pixels = 3 * FLOAT_BYTES * math.prod(image_size)
     step = SMALLEST_MICRO_BATCH * BACKWARD * size.of_image + config.batch_size * AUGMENTED * pixels
-    return CUDA_BYTES + size.weights * (3 + _kept_beside(config)) + int(step)
+    return CUDA_BYTES + size.weights * (3 + _numbers_per_weight(config)) + int(step)
 
 
-def _passed_bytes(size: Size, image_size: tuple[int, int], device: str) -> int:
+def _pass_bytes(size: Size, image_size: tuple[int, int], device: str) -> int:
     """Returns the bytes for passing a batch through a frozen net: the inputs and outputs of its largest layer."""
     pixels = 3 * math.prod(size.seen or image_size)
     return FLOAT_BYTES * BATCH[device] * (PASSED_COPIES * size.largest_output + 2 * pixels)
 
 
-def _kept_beside(config: TrialConfig) -> int:
+def _numbers_per_weight(config: TrialConfig) -> int:
     """Returns how many numbers are kept for each weight, by the optimiser and by the mean of the weights."""
     return (2 if config.optimizer in ("adam", "adamw") else 1) + (config.ema is not None)
 
 
-def _unfilled(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.Module:
+def _meta_net(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.Module:
     """Builds the net on the meta device, where its weights take no memory.
 
     Raises:
@@ -215,12 +215,12 @@ def _unfilled(config: TrialConfig, classes: int, image_size: tuple[int, int]) ->
 def _without_first_values() -> AbstractContextManager[Any]:
     """Returns a context in which nets draw no weights: on the meta device that would import torch's compiler (2 s)."""
     names = [name for name in dir(nn.init) if name.endswith("_") and not name.startswith("_")]
-    kept: dict[str, Any] = dict.fromkeys(names, _as_it_is)
-    return patch.multiple(nn.init, **kept)
+    replacements: dict[str, Any] = dict.fromkeys(names, _return_tensor)
+    return patch.multiple(nn.init, **replacements)
 
 
-def _as_it_is(*arguments: Any, **named: Any) -> Tensor:
-    return arguments[0] if arguments else named["tensor"]
+def _return_tensor(*arguments: Any, **keywords: Any) -> Tensor:
+    return arguments[0] if arguments else keywords["tensor"]
 
 
 def _with_one_number(net: nn.Module) -> nn.Module:
@@ -234,28 +234,28 @@ def _with_one_number(net: nn.Module) -> nn.Module:
     return net
 
 
-def _passed(net: nn.Module, images: Tensor, classes: int) -> list[int]:
+def _kept_bytes(net: nn.Module, images: Tensor, classes: int) -> list[int]:
     """Returns the bytes of each tensor that a forward pass keeps for the backward pass, for one image.
 
     Raises:
       ValueError: the net does not return one logit for each class.
       Exception: a layer that does not fit may raise any other error.
     """
-    kept: list[Tensor] = []  # all are held at once, so that no storage is reused for another tensor
+    tensors: list[Tensor] = []  # all exist at once, so that no storage is reused for another tensor
 
     def keep(tensor: Tensor) -> Tensor:
-        kept.append(tensor)
+        tensors.append(tensor)
         return tensor
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         logits = net(images)
     if logits.shape != (len(images), classes):
         raise ValueError(f"its logits must be (N, {classes}), got (N, {', '.join(map(str, logits.shape[1:]))})")
-    own = {tensor.untyped_storage()._cdata for tensor in (*net.parameters(), *net.buffers())}
+    own_storages = {tensor.untyped_storage()._cdata for tensor in (*net.parameters(), *net.buffers())}
     sizes: dict[int, int] = {}  # by storage, because a layer and the next one may keep the same tensor
-    for tensor in kept:
+    for tensor in tensors:
         storage = tensor.untyped_storage()._cdata
-        if storage not in own:
+        if storage not in own_storages:
             if len(images):
                 sizes[storage] = tensor.untyped_storage().nbytes() // len(images)
             else:  # with no images in the batch, the other sides are those of one image

@@ -21,7 +21,7 @@ from sweep.trainable.precision import new_scaler
 
 @dataclass
 class TrainState:
-    """Everything that decides how a trial goes on, and what is kept of it.
+    """Everything that decides how a trial continues, and everything that is kept of it.
 
     Attributes:
       micro_batch: how many images go through one forward pass from now on.
@@ -31,8 +31,8 @@ class TrainState:
       valid_classes: for each epoch the predicted class of each validation image, an (N,) array of `class_dtype`.
       best_epoch: the first of the epochs with the best metric; 0 before the first epoch.
       fold: the net's fold, from 1, if the trial has a net for each fold; else None.
-      best_weights, best_logits: what the predicting net had at the best epoch: its weights without the frozen ones, and
-        its validation logits, (N, classes) float32.
+      best_weights, best_logits: of the predicting net at the best epoch: its weights without the frozen ones, and its
+        validation logits, (N, classes) float32.
       rungs: the epochs after which the trial may be stopped.
       kept: the logits of other epochs that `trainable.metrics.kept_epochs` chooses, by the epochs' numbers.
     """
@@ -67,11 +67,11 @@ class TrainState:
         """Adds an epoch with its validation logits, and keeps its weights if it is the best so far."""
         self.history.append(replace(metrics, fold=self.fold))
         self.valid_classes.append(logits.argmax(axis=1).astype(class_dtype(logits.shape[1])))
-        values, there = self.metric.of_epochs(self.history), {**self.kept, metrics.epoch: logits}
+        values, known_logits = self.metric.of_epochs(self.history), {**self.kept, metrics.epoch: logits}
         if self.best_logits is not None:
-            there[self.best_epoch] = self.best_logits
+            known_logits[self.best_epoch] = self.best_logits
         epochs = epochs_kept(self.metric, values, self.rungs, logits.size)
-        self.kept = {epoch: kept_form(there[epoch]) for epoch in epochs if epoch in there}
+        self.kept = {epoch: kept_form(known_logits[epoch]) for epoch in epochs if epoch in known_logits}
         if self.metric.best_epoch(values) == metrics.epoch:
             self.best_epoch, self.best_logits = metrics.epoch, logits
             weights = frozen.own_weights(self.predictor)

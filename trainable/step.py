@@ -1,6 +1,6 @@
-"""One training step: augmentation, the pass through the net and back, the optimizer.
+"""One training step: augmentation, forward pass, backward pass, optimizer.
 
-A batch that does not fit in the GPU's memory goes through in micro-batches, whose gradients add up to those of the
+A batch that does not fit in the GPU's memory is processed in micro-batches, whose gradients add up to those of the
 whole batch; the trial keeps their size from then on, across a restart too. On a GPU with CUDA most steps are replays of
 a CUDA graph, if the net can be captured as one: see `trainable.probe`.
 """
@@ -39,8 +39,8 @@ class Step:
     """Augments the images chosen for it, learns from them, and returns the sum of their losses.
 
     Attributes:
-      generator: draws what is random per image, on the device.
-      mixing: draws what is random per batch, on the host, because the host would have to wait for a number from a GPU.
+      generator: for the random draws per image, on the device.
+      mixing: for the random draws per batch, on the host, so that it need not wait for the GPU.
 
     Raises, when called:
       torch.OutOfMemoryError: not even micro-batches of two images fit.
@@ -67,49 +67,49 @@ class Step:
         self.images_a_step = group.largest_part(min(config.batch_size, inputs.images))  # the last one may have fewer
         self.images = TrainingImages(inputs.train, device, self.images_a_step)
         self.labels, self.part = inputs.labels, inputs.part(state.model)
-        on_batch: Change | None = as_floats
+        augment_batch: Change | None = as_floats
         if not inputs.are_maps:
             height, width = inputs.train.shape[2:]
             augmentation = pipeline(config, square=height == width)
-            on_batch = batched(augmentation)
-        self.augment = on_batch or _one_by_one(augmentation)
+            augment_batch = batched(augmentation)
+        self.augment = augment_batch or _one_by_one(augmentation)
         self.training = [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
         self.surroundings = _Surroundings(state.model, device)
         self.generator, self.mixing = torch.Generator(device), torch.Generator()
         self.graph: Graphed | None = None
-        self.until_graphed: float = STEPS_BEFORE_GRAPH if has_graphs(device) else math.inf
+        self.steps_until_graph: float = STEPS_BEFORE_GRAPH if has_graphs(device) else math.inf
         self.identity = partial(identity, config, self.part, (self.images_a_step, *inputs.train.shape[1:]), device)
-        if has_graphs(device) and on_batch is None:
+        if has_graphs(device) and augment_batch is None:
             transforms = ", ".join(each.partition("(")[0] for each in unsupported(augmentation))
             self._do_without_graph(f"{transforms} of its pipeline is done image by image, on the host")
         elif has_graphs(device) and not group.is_alone:
             self._do_without_graph(f"{group.size} processes add up their gradients in each")
 
-    def begin(self, chosen: Sequence[Tensor]) -> None:
+    def begin(self, batch_rows: Sequence[Tensor]) -> None:
         """Announces an epoch's batches, so that their images are read ahead.
 
         Args:
-          chosen: for each batch of the epoch, in order, which of the training images it has: (N,) int64, on the device.
+          batch_rows: for each batch of the epoch, in order, the rows of its training images: (N,) int64, on the device.
         """
-        self.images.begin(chosen)
+        self.images.begin(batch_rows)
 
     def seed(self, epoch: int) -> None:
-        """Seeds everything that an epoch draws: what is drawn per image, per batch, and by dropout."""
+        """Seeds all draws of an epoch: per image, per batch, and by dropout."""
         per_image, per_batch = self._seeds(epoch)
         self._seed_images(per_image)
         self.mixing.manual_seed(per_batch)
 
     def part_draws(self, epoch: int) -> None:
-        """Seeds the processes of a trial apart for their images; called after all of them have drawn the same order."""
+        """Gives each process its own draws for its images; called after all processes have drawn the same order."""
         if self.group.rank:
             self._seed_images(self._seeds(epoch, self.group.rank)[0])
 
-    def _seeds(self, epoch: int, *more: int) -> tuple[int, int]:
-        per_image, per_batch = np.random.SeedSequence([self.config.seed, epoch, *more]).generate_state(2, np.uint64)
+    def _seeds(self, epoch: int, *ranks: int) -> tuple[int, int]:
+        per_image, per_batch = np.random.SeedSequence([self.config.seed, epoch, *ranks]).generate_state(2, np.uint64)
         return int(per_image >> 1), int(per_batch >> 1)
 
     def _seed_images(self, seed: int) -> None:
-        """Seeds what is drawn per image; dropout draws from torch's global generator, so that is seeded too."""
+        """Seeds the draws per image; dropout draws from torch's global generator, so that is seeded too."""
         torch.manual_seed(seed)
         self.generator.manual_seed(seed)
 
@@ -119,13 +119,13 @@ class Step:
         Args:
           part: the next of the batches that `begin` was given.
         """
-        chosen = part.rows
+        rows = part.rows
         self.images.load()
         mix = draw_mix(self.config, self.mixing)
-        graph = None if mix else self._graph(chosen)
+        graph = None if mix else self._graph(rows)
         if graph:
-            return graph(chosen)
-        batch = self._batch(chosen)
+            return graph(rows)
+        batch = self._batch(rows)
         if mix:
             batch = mix(batch, self.mixing)
         loss = self._backpropagated(batch, part.share)
@@ -133,42 +133,42 @@ class Step:
         self._descend()
         return loss if part.times == 1 else loss * part.times
 
-    def _batch(self, chosen: Tensor) -> Batch:
-        return Batch(self.augment(self.images.take(chosen), self.generator), self.labels[chosen])
+    def _batch(self, rows: Tensor) -> Batch:
+        return Batch(self.augment(self.images.take(rows), self.generator), self.labels[rows])
 
-    def _graph(self, chosen: Tensor) -> Graphed | None:
+    def _graph(self, rows: Tensor) -> Graphed | None:
         """Returns the CUDA graph for a batch that is not mixed, or None.
 
         There is none in the first steps, for a net that cannot be captured, for a batch that is smaller than most, and
         for one that goes through in micro-batches.
         """
-        if not len(chosen) == self.images_a_step <= self.state.micro_batch:
+        if not len(rows) == self.images_a_step <= self.state.micro_batch:
             return None
-        if self.until_graphed > 0:
-            self.until_graphed -= 1
+        if self.steps_until_graph > 0:
+            self.steps_until_graph -= 1
             return None
         if self.graph is None:
-            self._capture(chosen)
+            self._capture(rows)
         return self.graph
 
-    def _capture(self, chosen: Tensor) -> None:
+    def _capture(self, rows: Tensor) -> None:
         try:
-            self.graph, why = graph_of(self._without_host, chosen, self.state, self.generator, self.identity())
+            self.graph, reason = graph_of(self._device_step, rows, self.state, self.generator, self.identity())
         except UndecidedError:
-            self.until_graphed = STEPS_BEFORE_GRAPH
+            self.steps_until_graph = STEPS_BEFORE_GRAPH
             return
         if self.graph is None:
-            self._do_without_graph(why)
+            self._do_without_graph(reason)
 
-    def _do_without_graph(self, why: str) -> None:
-        self.state.note = f"{NO_GRAPH}: {why}"
+    def _do_without_graph(self, reason: str) -> None:
+        self.state.note = f"{NO_GRAPH}: {reason}"
         self._give_back_memory()
 
-    def _without_host(self, chosen: Tensor) -> Tensor:
+    def _device_step(self, rows: Tensor) -> Tensor:
         """Does a step without mixing on a batch that fits in memory; no part of it waits for the host."""
-        batch = self._batch(chosen)
+        batch = self._batch(rows)
         self.state.optimizer.zero_grad(set_to_none=True)
-        loss = self._accumulated(batch)
+        loss = self._accumulate(batch)
         self._descend()
         return loss
 
@@ -192,13 +192,13 @@ class Step:
         eager step needs; then with `state.micro_batch` halved.
 
         Args:
-          share: what this batch's mean loss counts for, from 0 to 1, if it is this process's part of a larger batch.
+          share: the weight of this batch's mean loss, [0, 1]; below 1 if it is this process's part of a larger batch.
         """
         self.surroundings.keep()
         self.state.optimizer.zero_grad(set_to_none=True)
         while True:
             try:
-                return self._accumulated(batch, share)
+                return self._accumulate(batch, share)
             except torch.OutOfMemoryError:
                 size = min(self.state.micro_batch, len(batch.labels))
                 if self.graph is None and size <= SMALLEST_MICRO_BATCH:
@@ -213,22 +213,22 @@ class Step:
 
     def _give_back_memory(self) -> None:
         """Frees unused memory, for other trials on the same GPU too, and the graph's, which is not made again."""
-        self.graph, self.until_graphed = None, math.inf
+        self.graph, self.steps_until_graph = None, math.inf
         self.state.optimizer.zero_grad(set_to_none=True)
         torch.cuda.empty_cache()  # does nothing where there is no GPU
 
-    def _accumulated(self, batch: Batch, share: float = 1.0) -> Tensor:
+    def _accumulate(self, batch: Batch, share: float = 1.0) -> Tensor:
         """Does what `_backpropagated` does, if memory is enough; raises torch.OutOfMemoryError if not."""
         total = torch.zeros((), device=batch.images.device)
         for part in batch.parts(self.state.micro_batch):
             loss = self._loss(part)
             # The share multiplies the loss; given to `backward` as a gradient, it would import sympy, 1 s for a worker.
-            self._scaled(loss * (share * len(part.labels) / len(batch.labels))).backward()
+            self._scale(loss * (share * len(part.labels) / len(batch.labels))).backward()
             total += loss.detach() * len(part.labels)
         # If the pass itself overflowed in float16, the step is skipped, and its loss, which is unknown, counts as 0.
         return total.nan_to_num(0, 0, 0) if self.state.scaler else total
 
-    def _scaled(self, loss: Tensor) -> Tensor:
+    def _scale(self, loss: Tensor) -> Tensor:
         """Returns the loss, scaled so that its gradients are in the range of the format that they are computed in."""
         return self.state.scaler.scale(loss) if self.state.scaler else loss
 
@@ -245,7 +245,7 @@ def pipeline(config: TrialConfig, square: bool = True) -> "Compose":
 
     Args:
       square: whether the images are square. Others are not transposed, because a batch has one shape; a pipeline of the
-        user's own is taken as it is.
+        user's own is not changed.
 
     Raises:
       ConfigError: the config's own pipeline cannot be read.
@@ -271,18 +271,18 @@ def _one_by_one(augmentation: "Compose") -> Change:
 
 
 class _Surroundings:
-    """Keeps what a training pass changes beside the gradients, so that a batch can be done again as if never begun."""
+    """Keeps all that a training pass changes except the gradients, so that a batch can be repeated from the start."""
 
     def __init__(self, model: nn.Module, device: torch.device) -> None:
         self.buffers = list(model.buffers())  # batch norm's running mean and variance
-        self.kept = [buffer.clone() for buffer in self.buffers]
+        self.copies = [buffer.clone() for buffer in self.buffers]
         on_gpu = device.type == "cuda"  # dropout draws from its device's global generator
         self.generator = torch.cuda.default_generators[device.index] if on_gpu else torch.default_generator
 
     def keep(self) -> None:
-        torch._foreach_copy_(self.kept, self.buffers)  # one call for all takes a fifth of the time of a call for each
-        self.drawn = self.generator.get_state()
+        torch._foreach_copy_(self.copies, self.buffers)  # one call for all takes a fifth of the time of a call for each
+        self.generator_state = self.generator.get_state()
 
     def restore(self) -> None:
-        torch._foreach_copy_(self.buffers, self.kept)
-        self.generator.set_state(self.drawn)
+        torch._foreach_copy_(self.buffers, self.copies)
+        self.generator.set_state(self.generator_state)

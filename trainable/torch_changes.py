@@ -47,8 +47,8 @@ def _part_that_counts(size: int, kernel: int, stride: int, padding: int) -> tupl
     """
     steps = (size + 2 * padding - kernel) // stride
     first, last = max(0, padding - steps * stride), min(kernel, padding + size)
-    before = padding - first
-    return before, steps * stride + last - first - size - before, slice(first, last)
+    padding_before = padding - first
+    return padding_before, steps * stride + last - first - size - padding_before, slice(first, last)
 
 
 def with_short_kernels(net: nn.Module) -> nn.Module:
@@ -69,12 +69,12 @@ class Dropout(nn.Dropout):
         """Returns `input` with some numbers set to zero in training, and the others scaled up."""
         if not self.training or input.device.type != "cpu":
             return super().forward(input)
-        kept = 256 - round(256 * self.p)
+        kept_values = 256 - round(256 * self.p)
         bits = torch.empty(math.ceil(input.numel() / 8), dtype=torch.int64).random_(-(2**63), None)
-        mask = bits.view(torch.uint8)[: input.numel()] < kept
+        mask = bits.view(torch.uint8)[: input.numel()] < kept_values
         # The mask gets the memory layout of the input: multiplying two different layouts takes several times as long.
         strides = torch.empty_like(input, device="meta").stride()
-        return input * mask.to(input.dtype).mul_(256 / kept).as_strided(input.shape, strides)
+        return input * mask.to(input.dtype).mul_(256 / kept_values).as_strided(input.shape, strides)
 
 
 @cache
@@ -83,6 +83,6 @@ def uncompiled(kind: type[Kind]) -> type[Kind]:
 
     Their first call imports the compiler, which costs a worker 2 s and 150 MB, and nothing is compiled here.
     """
-    guarded = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
-    methods = {name: inspect.unwrap(getattr(kind, name)) for name in guarded}
+    names = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in names}
     return type(kind.__name__, (kind,), methods | {"step": torch.no_grad()(inspect.unwrap(kind.step))})

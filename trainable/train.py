@@ -3,7 +3,7 @@
     python -m trainable.train --config config.json --data PATH
 
 A config is a JSON object of hyperparameters, as `config.json` in a trial's folder;
-what it leaves out keeps its default.
+hyperparameters that it leaves out keep their defaults.
 """
 
 import sys
@@ -112,20 +112,20 @@ def _train_net(config: TrialConfig, data: "Dataset", metric: str, device: str) -
 
     state = new_state(config, data, metric, device)
     state.metric.check(data.valid.truth, data.classes)
-    told = ""
+    shown_note = ""
     for metrics in train(config, data, state):
         best = " best" if state.best_epoch == metrics.epoch else ""
-        short = metrics.micro_batch < config.batch_size
-        parts = f"  micro-batches of {metrics.micro_batch}, for lack of GPU memory" if short else ""
+        is_short = metrics.micro_batch < config.batch_size
+        parts = f"  micro-batches of {metrics.micro_batch}, for lack of GPU memory" if is_short else ""
         print(
             f"epoch {metrics.epoch}/{config.epochs}  train loss {metrics.train_loss:z.4f}  "
             f"valid loss {metrics.valid_loss:z.4f}  valid accuracy {metrics.valid_accuracy:.4f}  "
             f"{metrics.seconds:.1f} s{best}{parts}",
             flush=True,
         )
-        if state.note != told:
-            told = state.note
-            print(told, flush=True)
+        if state.note != shown_note:
+            shown_note = state.note
+            print(shown_note, flush=True)
     return state.metric.best_so_far(state.metric.of_epochs(state.history))[-1]
 
 

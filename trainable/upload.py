@@ -1,4 +1,4 @@
-"""Gets the pixels that threads read into a batch, which lies in the host's memory or on a GPU."""
+"""Puts the pixels that threads read into a batch, which is in the host's memory or on a GPU."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -22,7 +22,7 @@ class Way(Protocol):
         ...
 
     def fill(self, part: Tensor, read: Read) -> Any:
-        """Fills some images of a batch; returns what `arrived` needs to know when they are there."""
+        """Fills some images of a batch; returns a value from which `arrived` knows when they are there."""
         ...
 
     def arrived(self, batch: Tensor, filled: Sequence[Any]) -> Tensor:
@@ -50,7 +50,7 @@ class HostBatches:
 
 
 class Upload:
-    """Batches on a GPU, to which each thread copies what it has read at once, from pinned memory.
+    """Batches on a GPU, to which each thread immediately copies the pixels that it has read, from pinned memory.
 
     The copies go through a stream of their own, beside whatever the GPU computes. Neither the host nor the GPU's other
     work waits for a batch before it is used.
@@ -66,7 +66,7 @@ class Upload:
 
     def fill(self, part: Tensor, read: Read) -> torch.cuda.Event:
         """Reads some images and starts their copy to the GPU; returns the event that marks the end of the copy."""
-        with torch.cuda.stream(self.stream):  # and so on its device, which in a new thread is the first GPU
+        with torch.cuda.stream(self.stream):  # it also selects its device; a new thread would use the first GPU
             pinned = torch.empty(part.shape, dtype=part.dtype, pin_memory=True)
             read(pinned.numpy())
             part.copy_(pinned, non_blocking=True)
@@ -74,14 +74,14 @@ class Upload:
 
     def arrived(self, batch: Tensor, filled: Sequence[torch.cuda.Event]) -> Tensor:
         """Returns the batch, after making the GPU's current stream wait for the copies of its parts."""
-        using = torch.cuda.current_stream(self.device)
+        current_stream = torch.cuda.current_stream(self.device)
         for event in filled:
-            using.wait_event(event)
-        batch.record_stream(using)  # its memory is not given to a later batch before that stream is done with it
+            current_stream.wait_event(event)
+        batch.record_stream(current_stream)  # no later batch gets its memory before that stream is done with it
         return batch
 
 
 @cache
 def way_to(device: torch.device) -> Way:
-    """Returns the one way to a device; there is only one, because memory that a stream gave back serves it alone."""
+    """Returns the way to a device, always the same one, because only the stream that freed memory can reuse it."""
     return Upload(device) if device.type == "cuda" else HostBatches(device)

@@ -76,10 +76,10 @@ def front_seconds(net: nn.Module, images: Tensor) -> tuple[float, ...]:
     Args:
       images: as `trainable.models.staged.stages` takes them.
     """
-    ends, last = staged.stages(net, images).ends, staged.classifier_names(net)
+    ends, classifiers = staged.stages(net, images).ends, staged.classifier_names(net)
     calls = calls_of(net, images)
     limits = [max(call.ended for call in calls if call.name == end) for end in ends]
-    limits.append(min(call.began for call in calls if call.name in last))
+    limits.append(min(call.began for call in calls if call.name in classifiers))
     fronts = []
     for limit in limits:
         work = Work()

@@ -1,7 +1,7 @@
 """Chooses what a sweep predicts with, and estimates what each way to predict is worth.
 
 The ways are the best trial and ensembles, each as it is and averaged over its views. Each of these is compared in an
-adjusted form too, with a decision threshold or a temperature, if the metric suits that and the adjustment gains more
+adjusted form too, with a decision threshold or a temperature, if that suits the metric and the adjustment gains more
 than the standard error of its gain (`analysis.estimates.adjustments.out_of_fold`).
 
 The estimate for the best trial covers the whole selection (`analysis.estimates.honest`). The other ways are compared
@@ -47,7 +47,7 @@ class Option:
       is_averaged: whether each member's predictions are averaged over the flips and transposes it trained with.
       raw: the value of the metric on all validation images, which also chose the members.
       corrected: the value corrected for the choice of the members. It is not corrected for the choice among the few
-        ways to predict, which follows.
+        ways to predict, which is made later.
       low, high: the 95 % interval around `corrected`.
       gain: the corrected difference to the best trial as it is; positive is better.
       gain_low, gain_high: the 95 % interval of the gain, which follows from the number of images.
@@ -96,8 +96,8 @@ class Choice:
     def best_of(self, is_ensemble: bool, is_averaged: bool) -> Option | None:
         """Returns the best option of this kind, adjusted or not; None if there is no such option."""
         kind = is_ensemble, is_averaged
-        found = [option for option in self.options if (option.is_ensemble, option.is_averaged) == kind]
-        return max(found, key=lambda option: option.gain, default=None)
+        options = [option for option in self.options if (option.is_ensemble, option.is_averaged) == kind]
+        return max(options, key=lambda option: option.gain, default=None)
 
 
 @lru_cache(maxsize=4)
@@ -118,12 +118,12 @@ def choose(record: Record) -> Choice | None:
         return None
     scores, chosen_from = candidates(record, complete)
     counts = draws(len(record.valid_labels), scores.most_draws)
-    found = estimate(scores, counts)
-    best, _ = chosen_from[found.chosen]
-    if record.best in complete and record.settings.folds:  # by the mean over folds another may be best
+    best_estimate = estimate(scores, counts)
+    best, _ = chosen_from[best_estimate.chosen]
+    if record.best in complete and record.settings.folds:  # by the mean over folds, another trial may be the best
         best = record.best
-    compared = counts[: min(COMPARED_DRAWS, max(20, COMPARED_IMAGES // counts.shape[1]))]
-    options = _Comparison(record, complete, best, found, compared).options()
+    comparison_counts = counts[: min(COMPARED_DRAWS, max(20, COMPARED_IMAGES // counts.shape[1]))]
+    options = _Comparison(record, complete, best, best_estimate, comparison_counts).options()
     chosen = max(options, key=lambda option: option.gain)  # of equals the first, which is the simplest
     return Choice(
         options, chosen, _sentence(record, best, options[0], len(complete)), _comparison(record, options, chosen)
@@ -144,13 +144,16 @@ def candidates(record: Record, trials: Sequence[TrialRecord]) -> tuple[Scored, l
     """
     if record.metric.keeps == "probabilities":
         is_quick = record.metric.images is not None or record.metric.ranks is not None
-        kept = [(trial, epoch) for trial in trials for epoch in (trial.kept_logits if is_quick else [trial.best_epoch])]
-        return scores_of(record, Computed(len(kept), lambda place: kept[place][0].kept_logits[kept[place][1]])), kept
+        epochs = [
+            (trial, epoch) for trial in trials for epoch in (trial.kept_logits if is_quick else [trial.best_epoch])
+        ]
+        logits = Computed(len(epochs), lambda place: epochs[place][0].kept_logits[epochs[place][1]])
+        return scores_of(record, logits), epochs
     # The files have at least the epochs that count; otherwise the trial would be among the damaged ones.
-    predicted = [trial.valid_classes[: trial.epochs] for trial in trials if trial.valid_classes is not None]
-    pairs = zip(trials, predicted, strict=True)
+    answers = [trial.valid_classes[: trial.epochs] for trial in trials if trial.valid_classes is not None]
+    pairs = zip(trials, answers, strict=True)
     epochs = [(trial, epoch) for trial, classes in pairs for epoch in range(1, len(classes) + 1)]
-    return scores_of_classes(record, np.concatenate(predicted)), epochs
+    return scores_of_classes(record, np.concatenate(answers)), epochs
 
 
 def _probabilities(logits: np.ndarray | None) -> np.ndarray:
@@ -163,9 +166,9 @@ class _Comparison:
     """Compares the ways to predict over the same draws."""
 
     def __init__(
-        self, record: Record, complete: list[TrialRecord], best: TrialRecord, found: Estimate, counts: np.ndarray
+        self, record: Record, complete: list[TrialRecord], best: TrialRecord, estimate: Estimate, counts: np.ndarray
     ) -> None:
-        self.record, self.best, self.found = record, best, found
+        self.record, self.best, self.estimate = record, best, estimate
         self.pool = [trial for trial in complete if trial.weights is not None or trial is best]
         plain = [_probabilities(trial.valid_logits) for trial in self.pool]
         logits_tta = [trial.valid_logits_tta for trial in self.pool]
@@ -181,34 +184,35 @@ class _Comparison:
 
     def options(self) -> tuple[Option, ...]:
         if not len(self.counts):  # a single image allows no draw that leaves an image out
-            return (self._option(self._only(self.best), False, 0.0),)
+            return (self._option(self._membership(self.best), False, 0.0),)
         reference, options = None, []
         for members, is_averaged in self._ways():
-            drawn = self._ensembles(is_averaged) if np.count_nonzero(members) > 1 else self._best_ones(is_averaged)
-            as_it_is = self._left_out(drawn)
-            reference = as_it_is if reference is None else reference
-            options.append(self._option(members, is_averaged, as_it_is - reference))
-            if (fitted := self._fitted(self._predictions(members, is_averaged))) is not None:
-                gain = self._left_out(self._adjusted(drawn)) - reference
+            is_ensemble = np.count_nonzero(members) > 1
+            predictions = (self._ensemble_predictions if is_ensemble else self._trial_predictions)(is_averaged)
+            score = self._left_out(predictions)
+            reference = score if reference is None else reference
+            options.append(self._option(members, is_averaged, score - reference))
+            if (fitted := self._fit(self._predictions(members, is_averaged))) is not None:
+                gain = self._left_out(self._adjust(predictions)) - reference
                 options.append(self._option(members, is_averaged, gain, fitted))
         return tuple(options)
 
     def _ways(self) -> Iterator[tuple[np.ndarray, bool]]:
         """Yields the ways to predict: (T,) how often each trial of the pool counts, and whether views are averaged."""
-        yield self._only(self.best), False
+        yield self._membership(self.best), False
         if self.best.valid_logits_tta is not None:
-            yield self._only(self.best), True
+            yield self._membership(self.best), True
         for is_averaged in (False, True)[: 1 + self.has_averaged]:
             parts = self.parts[is_averaged]
-            members = self._chosen(parts, np.ones((1, parts.shape[2])))[0]
+            members = self._choose(parts, np.ones((1, parts.shape[2])))[0]
             if np.count_nonzero(members) > 1:
                 yield members, is_averaged
 
-    def _only(self, trial: TrialRecord) -> np.ndarray:
+    def _membership(self, trial: TrialRecord) -> np.ndarray:
         return np.bincount([self.pool.index(trial)], minlength=len(self.pool))
 
     def _predictions(self, members: np.ndarray, is_averaged: bool) -> np.ndarray:
-        """Returns (classes, N) probabilities of the ensemble in which each trial of the pool counts so often."""
+        """Returns (classes, N) probabilities of the ensemble in which each trial of the pool has its count."""
         return self.ensembles.mean(self.parts[is_averaged], members)
 
     def _option(self, members: np.ndarray, is_averaged: bool, gain: float, fitted: Fitted | None = None) -> Option:
@@ -220,20 +224,22 @@ class _Comparison:
           gain: how much better this way is than the best trial as it is, on the images left out.
           fitted: how the predictions are adjusted.
         """
-        ours = self._predictions(members, is_averaged)
-        ours = ours if fitted is None else fitted.apply(ours)
-        alone = self.probabilities[False][:, self.pool.index(self.best)]
-        scores = scores_of_probabilities(self.record, [ours], float)
+        predictions = self._predictions(members, is_averaged)
+        predictions = predictions if fitted is None else fitted.apply(predictions)
+        best_predictions = self.probabilities[False][:, self.pool.index(self.best)]
+        scores = scores_of_probabilities(self.record, [predictions], float)
         # The gain is a separate estimate, so the sum of the two can lie outside the span of the metric.
-        least, most = scores.span
-        corrected = min(max(self.found.corrected + gain, least), most)
+        lowest, highest = scores.span
+        corrected = min(max(self.estimate.corrected + gain, lowest), highest)
         sign = self.record.metric.sign
         low, high = sorted(sign * end for end in scores.interval(0, corrected))
-        gain_low, gain_high = scores_of_probabilities(self.record, [ours, alone], float).interval_of_gain(gain)
-        counted = [(trial.number, int(count)) for trial, count in zip(self.pool, members, strict=True) if count]
+        gain_low, gain_high = scores_of_probabilities(
+            self.record, [predictions, best_predictions], float
+        ).interval_of_gain(gain)
+        member_counts = [(trial.number, int(count)) for trial, count in zip(self.pool, members, strict=True) if count]
         return Option(
-            label=_label(counted, is_averaged, fitted),
-            members=tuple(sorted(counted, key=lambda member: (-member[1], member[0]))),
+            label=_label(member_counts, is_averaged, fitted),
+            members=tuple(sorted(member_counts, key=lambda member: (-member[1], member[0]))),
             is_averaged=is_averaged,
             raw=sign * float(scores.everywhere()[0]),
             corrected=sign * corrected,
@@ -245,7 +251,7 @@ class _Comparison:
             fitted=fitted,
         )
 
-    def _chosen(self, parts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    def _choose(self, parts: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """Returns (B, T): how often each trial of the pool counts in the ensemble that is chosen on each draw.
 
         Ensembles are judged by their log loss if the metric needs more than the answered classes.
@@ -269,32 +275,37 @@ class _Comparison:
         total = weights.sum(axis=1, keepdims=True)
         return np.where(total > 0, weights, counts) / np.where(total > 0, total, counts.sum(axis=1, keepdims=True))
 
-    def _best_ones(self, is_averaged: bool) -> Sequence[np.ndarray]:
+    def _trial_predictions(self, is_averaged: bool) -> Sequence[np.ndarray]:
         """Returns, for each draw, the (classes, N) predictions of the single trial that is chosen on it."""
         plain = self.probabilities[False]
-        alone = scores_of_probabilities(self.record, [plain[:, model] for model in range(len(self.pool))])
-        models = alone.on_drawn(self.counts).argmax(axis=1)
+        single_scores = scores_of_probabilities(self.record, [plain[:, model] for model in range(len(self.pool))])
+        models = single_scores.on_drawn(self.counts).argmax(axis=1)
         return Computed(len(models), lambda draw: self.probabilities[is_averaged][:, models[draw]])
 
-    def _ensembles(self, is_averaged: bool) -> Sequence[np.ndarray]:
+    def _ensemble_predictions(self, is_averaged: bool) -> Sequence[np.ndarray]:
         """Returns, for each draw, the (classes, N) predictions of the ensemble that is chosen on it."""
-        chosen = self._chosen(self.parts[is_averaged], self.counts)
-        return Computed(len(chosen), lambda draw: self._predictions(chosen[draw], is_averaged))
+        members = self._choose(self.parts[is_averaged], self.counts)
+        return Computed(len(members), lambda draw: self._predictions(members[draw], is_averaged))
 
-    def _adjusted(self, drawn: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+    def _adjust(self, predictions: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
         """Returns the predictions of each draw, adjusted by a number that is fitted to the images drawn."""
-        found = [self._fitted(each, count) for each, count in zip(drawn, self.counts, strict=True)]
-        return Computed(len(found), lambda draw: drawn[draw] if (a := found[draw]) is None else a.apply(drawn[draw]))
+        adjustments = [self._fit(each, count) for each, count in zip(predictions, self.counts, strict=True)]
+        return Computed(
+            len(adjustments),
+            lambda draw: (
+                predictions[draw] if (adjustment := adjustments[draw]) is None else adjustment.apply(predictions[draw])
+            ),
+        )
 
-    def _left_out(self, drawn: Sequence[np.ndarray]) -> float:
+    def _left_out(self, predictions: Sequence[np.ndarray]) -> float:
         """Returns the score on the images that were not drawn.
 
         Args:
           drawn: for each draw, the (classes, N) predictions of what was chosen on it.
         """
-        return scores_of_probabilities(self.record, drawn).left_out(self.counts, np.arange(len(drawn)))
+        return scores_of_probabilities(self.record, predictions).left_out(self.counts, np.arange(len(predictions)))
 
-    def _fitted(self, predictions: np.ndarray, counts: np.ndarray | None = None) -> Fitted | None:
+    def _fit(self, predictions: np.ndarray, counts: np.ndarray | None = None) -> Fitted | None:
         """Returns the adjustment of predictions, fitted to a draw or to all images; None if it gains too little."""
         if self.adjustment is None:
             return None
@@ -312,8 +323,8 @@ def adjusted(fitted: Fitted | None) -> str:
 
 
 def _label(members: list[tuple[int, int]], is_averaged: bool, fitted: Fitted | None) -> str:
-    what = f"trial {members[0][0]}" if len(members) == 1 else f"an ensemble of {len(members)} trials"
-    return what + averaged(is_averaged) + adjusted(fitted)
+    name = f"trial {members[0][0]}" if len(members) == 1 else f"an ensemble of {len(members)} trials"
+    return name + averaged(is_averaged) + adjusted(fitted)
 
 
 def _sentence(record: Record, best: TrialRecord, option: Option, trials: int) -> str:
@@ -326,23 +337,23 @@ def _sentence(record: Record, best: TrialRecord, option: Option, trials: int) ->
       trials: how many COMPLETE trials have their predictions.
     """
     images = counted(len(record.valid_labels), "validation image")
-    metric, shown = record.metric, record.metric.scale.rounded
+    metric, show = record.metric, record.metric.scale.rounded
     has_epochs = metric.keeps == "classes"
     epochs = "" if not has_epochs else " and all their epochs" if trials > 1 else " and all its epochs"
     return (
-        f"Trial {best.number} has {metric.one} of {shown(option.raw)} on the {images} that chose it, the best "
+        f"Trial {best.number} has {metric.one} of {show(option.raw)} on the {images} that chose it, the best "
         f"of {counted(trials, 'COMPLETE trial')}{epochs}; corrected for that choice it is "
-        f"{shown(option.corrected)}, with a 95 % interval of {shown(option.low)} to "
-        f"{shown(option.high)}.{_of_folds(record, best)}{scarcity(record)}"
+        f"{show(option.corrected)}, with a 95 % interval of {show(option.low)} to "
+        f"{show(option.high)}.{_folds_sentence(record, best)}{scarcity(record)}"
     )
 
 
-def _of_folds(record: Record, best: TrialRecord) -> str:
+def _folds_sentence(record: Record, best: TrialRecord) -> str:
     """Returns, for a sweep with folds, how the estimate and the value of a trial differ, in words; else nothing."""
     if record.folds is None or best.value is None:
         return ""
-    shown = record.metric.scale.rounded
-    return f" That is over the images of all folds together; its value, {shown(best.value)}, is the mean over them."
+    show = record.metric.scale.rounded
+    return f" That is over the images of all folds together; its value, {show(best.value)}, is the mean over them."
 
 
 def _comparison(record: Record, options: tuple[Option, ...], chosen: Option) -> str:
@@ -350,8 +361,8 @@ def _comparison(record: Record, options: tuple[Option, ...], chosen: Option) -> 
         return "There is nothing better to predict with yet: no other trial adds to it."
     scale, unit = record.metric.scale, record.metric.scale.difference_unit
     if chosen is options[0]:
-        found = "; ".join(f"{option.label} {scale.change(option.gain)}{unit}" for option in options[1:])
-        return f"By the corrected estimate nothing beats the best trial as it is: {found}."
+        gains = "; ".join(f"{option.label} {scale.change(option.gain)}{unit}" for option in options[1:])
+        return f"By the corrected estimate nothing beats the best trial as it is: {gains}."
     chance = "" if chosen.gain_low > 0 else ", which includes no gain at all"
     return (
         f"By the corrected estimate {chosen.label} is best, {scale.rounded(chosen.corrected)}: "

@@ -1,11 +1,11 @@
 """Scores of candidates by a metric made of counts, which say how many images of each class got each answer.
 
-The counts for all draws are products of matrices, one for each true class. To score what was chosen on the draws, the
-counts of the images left out are added up over all draws, and the metric is computed once from the sum. The mean over
-draws would be wrong: an F1 score of few images is too low on average, and a single draw leaves few images out (Forman
-and Scholz, "Apples-to-apples in cross-validation studies: pitfalls in classifier performance measurement", SIGKDD
-Explorations 12, 2010). The part of this error that remains, because the number of images is finite, is estimated and
-removed.
+The counts for all draws are products of matrices, one for each true class. To score the candidates that were chosen on
+the draws, the counts of the images left out are added up over all draws, and the metric is computed once from the sum.
+The mean over draws would be wrong: an F1 score of few images is too low on average, and a single draw leaves few images
+out (Forman and Scholz, "Apples-to-apples in cross-validation studies: pitfalls in classifier performance measurement",
+SIGKDD Explorations 12, 2010). The part of this error that remains, because the number of images is finite, is estimated
+and removed.
 """
 
 from collections.abc import Callable
@@ -47,29 +47,29 @@ class CountScores(PosteriorScores):
 
     def everywhere(self) -> np.ndarray:
         """Returns (P,) scores, one for each candidate, on all images."""
-        return self._everywhere
+        return self._all_scores
 
     @cached_property
-    def _everywhere(self) -> np.ndarray:
-        once = np.ones(len(self.labels))
-        return np.array([self.of_counts(self._counted(answers, once)) for answers in self.answers])
+    def _all_scores(self) -> np.ndarray:
+        weights = np.ones(len(self.labels))
+        return np.array([self.of_counts(self._count(answers, weights)) for answers in self.answers])
 
     def on_drawn(self, counts: np.ndarray) -> np.ndarray:
         """Returns (B, P) scores, one for each draw and candidate, on the images drawn.
 
-        With so many classes that this would take minutes, only the candidates that are best on all images are scored,
-        and the others get minus infinity.
+        If there are so many classes that this would take minutes, only the candidates that are best on all images are
+        scored, and the others get minus infinity.
 
         Args:
           counts: (B, N), how often each image was drawn, as `draws` returns it.
         """
-        scored = np.argsort(-self._everywhere, kind="stable")
-        scored = np.sort(scored[: max(LEAST_CANDIDATES, MOST_CELLS // (max(1, len(counts)) * self.classes**2))])
+        candidates = np.argsort(-self._all_scores, kind="stable")
+        candidates = np.sort(candidates[: max(LEAST_CANDIDATES, MOST_CELLS // (max(1, len(counts)) * self.classes**2))])
         weights, scores = counts.astype(np.float32), np.full((len(counts), len(self.answers)), -np.inf)
         at_a_time = max(1, CELLS // (self.classes * max(len(counts) * self.classes, len(self.labels))))
-        for start in range(0, len(scored), at_a_time):
-            block = scored[start : start + at_a_time]
-            scores[:, block] = self.of_counts(self._of_draws(self.answers[block], weights))
+        for start in range(0, len(candidates), at_a_time):
+            block = candidates[start : start + at_a_time]
+            scores[:, block] = self.of_counts(self._count_draws(self.answers[block], weights))
         return np.nan_to_num(scores, nan=-np.inf, neginf=-np.inf)
 
     def left_out(self, counts: np.ndarray, chosen: np.ndarray) -> float:
@@ -84,7 +84,7 @@ class CountScores(PosteriorScores):
             left_out = (counts[chosen == candidate] == 0) / (counts[chosen == candidate] == 0).sum(
                 axis=1, keepdims=True
             )
-            total += self._counted(self.answers[candidate], left_out.sum(axis=0))
+            total += self._count(self.answers[candidate], left_out.sum(axis=0))
         total *= len(self.labels) / len(counts)
         return float(self.of_counts(total)) - self._bias(total)
 
@@ -96,24 +96,24 @@ class CountScores(PosteriorScores):
         to the Bootstrap", 1993, chapter 10).
         """
         draws = max(1, min(DRAWS, CELLS // self.classes**2))
-        drawn = np.random.default_rng(SEED).multinomial(len(self.labels), counts.ravel() / counts.sum(), draws)
-        scores = self.of_counts(drawn.reshape(draws, *counts.shape))
+        samples = np.random.default_rng(SEED).multinomial(len(self.labels), counts.ravel() / counts.sum(), draws)
+        scores = self.of_counts(samples.reshape(draws, *counts.shape))
         return mean_of_finite(scores - self.of_counts(counts))
 
     def weighted_scores(self, candidates: list[int], weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Returns (B, Q) scores of candidates under (B, N) weights, with images added that were never seen."""
-        answers, found = self.answers[candidates], []
+        answers, scores = self.answers[candidates], []
         at_a_time = max(1, CELLS // (len(candidates) * self.classes**2))
         for start in range(0, len(weights), at_a_time):
-            counts = self._of_draws(answers, weights[start : start + at_a_time])
+            counts = self._count_draws(answers, weights[start : start + at_a_time])
             self._add_never_seen(counts, rng)
-            found.append(self.of_counts(counts))
-        return np.concatenate(found)
+            scores.append(self.of_counts(counts))
+        return np.concatenate(scores)
 
     def _add_never_seen(self, counts: np.ndarray, rng: np.random.Generator) -> None:
         """Adds images that were never seen to (B, Q, classes, classes) weights, in place.
 
-        Of two candidates, one has right what the other has wrong.
+        Of two candidates, each is right on the added images on which the other is wrong.
         """
         present = np.flatnonzero(np.bincount(self.labels, minlength=self.classes))
         parts = rng.standard_gamma(NEVER_SEEN, (2, len(counts), len(present))).astype(np.float32)
@@ -122,12 +122,12 @@ class CountScores(PosteriorScores):
             counts[:, candidate, present] += wrong[..., None]
             counts[:, candidate, present, present] += right - wrong
 
-    def _counted(self, answers: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def _count(self, answers: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Returns (classes, classes) weights by true class and answer, from (N,) answers and (N,) weights of images."""
         pairs = self.labels.astype(np.intp) * self.classes + answers
         return np.bincount(pairs, weights, self.classes**2).reshape(self.classes, self.classes)
 
-    def _of_draws(self, answers: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def _count_draws(self, answers: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Returns (B, Q, classes, classes) weights by true class and answer.
 
         Args:
@@ -160,10 +160,10 @@ def worth_of_classes(of_counts: Callable[[np.ndarray], np.ndarray], counts: np.n
     present = counts.sum(axis=1) > 0
     wrong = (counts + NEVER_SEEN / max(1, classes - 1) * present[:, None]) * (1 - np.eye(classes))
     counts = wrong + np.diag(np.diagonal(counts) + NEVER_SEEN * present)
-    before, worth = of_counts(counts), np.zeros(classes)
+    value, worth = of_counts(counts), np.zeros(classes)
     for label in np.flatnonzero(present):
-        mended = counts.copy()
-        mended[label] -= PART * wrong[label]
-        mended[label, label] += PART * wrong[label].sum()
-        worth[label] = (of_counts(mended) - before) / (PART * wrong[label].sum())
+        improved_counts = counts.copy()
+        improved_counts[label] -= PART * wrong[label]
+        improved_counts[label, label] += PART * wrong[label].sum()
+        worth[label] = (of_counts(improved_counts) - value) / (PART * wrong[label].sum())
     return np.maximum(np.nan_to_num(worth), 0)

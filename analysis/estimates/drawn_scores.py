@@ -20,7 +20,7 @@ from sweep.analysis.estimates.intervals import TAIL
 from sweep.trainable.metrics.contract import Metric
 
 MOST_DRAWS = 200
-MOST_CLASSES = 20  # for which the answer of one image each is changed, to see how much the value changes
+MOST_CLASSES = 20  # the most classes of which one image's answer is changed, to see how much the value changes
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ class DrawnScores:
 
     def on_drawn(self, counts: np.ndarray) -> np.ndarray:
         """Returns (B, P) scores on (B, N) draws; minus infinity where the metric has no value."""
-        return np.nan_to_num(self._on_drawn(counts), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+        return np.nan_to_num(self._score_draws(counts), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
 
     def left_out(self, counts: np.ndarray, chosen: np.ndarray) -> float:
         """Returns the mean over the draws of the chosen candidate's score on the images that were not drawn.
@@ -70,11 +70,11 @@ class DrawnScores:
 
     def interval(self, candidate: int, mean: float) -> tuple[float, float]:
         """Returns the 95 % interval, around `mean`, of the score of a candidate."""
-        return self._interval(self._spread(self._drawn[:, candidate]), mean)
+        return self._interval(self._spread(self._scores_on_draws[:, candidate]), mean)
 
     def variance_of_gain(self) -> float:
         """Returns the variance, from the choice of the images, of the difference between two candidates."""
-        return self._spread(self._drawn[:, 0] - self._drawn[:, 1]) ** 2
+        return self._spread(self._scores_on_draws[:, 0] - self._scores_on_draws[:, 1]) ** 2
 
     def interval_of_gain(self, gain: float) -> tuple[float, float]:
         """Returns the 95 % interval, around `gain`, of the difference between two candidates."""
@@ -82,37 +82,37 @@ class DrawnScores:
 
     def standard_error(self) -> float:
         """Returns the standard error of the score of the first candidate."""
-        return self._spread(self._drawn[:, 0])
+        return self._spread(self._scores_on_draws[:, 0])
 
     @cached_property
-    def _drawn(self) -> np.ndarray:
-        return self._on_drawn(draws(len(self.labels), self.most_draws, size=1))
+    def _scores_on_draws(self) -> np.ndarray:
+        return self._score_draws(draws(len(self.labels), self.most_draws, size=1))
 
-    def _on_drawn(self, counts: np.ndarray) -> np.ndarray:
-        drawn = [np.repeat(np.arange(len(self.labels)), row) for row in counts]
-        values = [[self._value(logits, images) for logits in self.logits] for images in drawn]
+    def _score_draws(self, counts: np.ndarray) -> np.ndarray:
+        drawn_images = [np.repeat(np.arange(len(self.labels)), row) for row in counts]
+        values = [[self._value(logits, images) for logits in self.logits] for images in drawn_images]
         return np.array(values).reshape(len(counts), len(self.logits))  # without draws the array has no second axis
 
     def _interval(self, spread: float, mean: float) -> tuple[float, float]:
         margin = float(stdtrit(max(1, len(self.labels) - 1), 1 - TAIL)) * spread
         return mean - margin, mean + margin
 
-    def _spread(self, of_draws: np.ndarray) -> float:
-        """Returns the standard error of what has these values on the draws; infinite with fewer than two values."""
-        values = of_draws[np.isfinite(of_draws)]
-        return float(np.hypot(values.std(ddof=1), 2 * self._of_one_image)) if len(values) > 1 else np.inf
+    def _spread(self, values: np.ndarray) -> float:
+        """Returns the standard error of a number with these values on draws; infinite if fewer than two are finite."""
+        finite = values[np.isfinite(values)]
+        return float(np.hypot(finite.std(ddof=1), 2 * self._largest_change)) if len(finite) > 1 else np.inf
 
     @cached_property
-    def _of_one_image(self) -> float:
+    def _largest_change(self) -> float:
         """The largest change of the first candidate's score when one image's answer is changed.
 
         A right answer is made wrong, and a wrong one right, for the first image of each class.
         """
-        logits, before = self.logits[0], self._value(self.logits[0])
+        logits, value = self.logits[0], self._value(self.logits[0])
         changes = [0.0]
         for image in np.unique(self.labels, return_index=True)[1][:MOST_CLASSES]:
             label, answer = self.labels[image], logits[image].argmax()
-            turned = logits.copy()
-            turned[image] = np.roll(logits[image], 1 if answer == label else label - answer)
-            changes.append(abs(self._value(turned) - before))
+            changed_logits = logits.copy()
+            changed_logits[image] = np.roll(logits[image], 1 if answer == label else label - answer)
+            changes.append(abs(self._value(changed_logits) - value))
         return float(np.nanmax(changes))

@@ -10,9 +10,9 @@ SEED = 20180509
 def draws(images: int, times: int = DRAWS, size: float = SIZE, seed: int = SEED) -> np.ndarray:
     """Returns (B, images) uint8: how often each of B random draws with replacement contains each image.
 
-    By default a draw has half as many images again as there are to draw from, and it leaves 22 of 100 out. A draw with
+    By default a draw has 1.5 times as many images as there are to draw from, and it leaves 22 of 100 out. A draw with
     as many images as there are would be too small: a choice on it is as bad as one on half of the images. Over
-    simulated sweeps of 400 images, what was chosen on such draws was worth 0.2 points too little on average.
+    simulated sweeps of 400 images, the choices on such draws were worth 0.2 points too little on average.
 
     Args:
       images: how many images there are to draw from.
@@ -22,9 +22,9 @@ def draws(images: int, times: int = DRAWS, size: float = SIZE, seed: int = SEED)
       seed: of the random generator.
     """
     rng = np.random.default_rng(seed)
-    drawn = rng.integers(0, images, (times, round(size * images)))
-    drawn += images * np.arange(times)[:, None]
-    counts = np.bincount(drawn.ravel(), minlength=times * images).reshape(times, images).astype(np.uint8)
+    indices = rng.integers(0, images, (times, round(size * images)))
+    indices += images * np.arange(times)[:, None]
+    counts = np.bincount(indices.ravel(), minlength=times * images).reshape(times, images).astype(np.uint8)
     return counts[(counts == 0).any(axis=1)]
 
 

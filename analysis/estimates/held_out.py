@@ -84,12 +84,12 @@ def measured(
         mean = float(scores.everywhere()[0])
         return sign * mean, *_finite_ends(sorted(sign * end for end in scores.interval(0, mean)))
 
-    found = []
+    results = []
     for name in rivals:
         pair = scores_of_images(record, labels, [logits[predictor], logits[name]])
         gain = float(np.subtract(*pair.everywhere()))
-        found.append(Rival(name, *value(name), gain, *_finite_ends(pair.interval_of_gain(gain))))
-    return TestScore(predictor, _ended(record), len(labels), *value(predictor), found)
+        results.append(Rival(name, *value(name), gain, *_finite_ends(pair.interval_of_gain(gain))))
+    return TestScore(predictor, _count_ended(record), len(labels), *value(predictor), results)
 
 
 def _finite_ends(ends: Sequence[float]) -> tuple[float | None, float | None]:
@@ -113,31 +113,31 @@ def sentence(record: Record) -> str:
         score: TestScore = parsed(TestScore, read_json(path))
     except (ValueError, DamagedError) as error:
         return f"What was measured on the test images is damaged: {error}"
-    later = "" if score.trials == _ended(record) else f", measured when {counted(score.trials, 'trial')} had ended"
+    note = "" if score.trials == _count_ended(record) else f", measured when {counted(score.trials, 'trial')} had ended"
     return (
         f"On the {counted(score.images, 'labelled test image')}, which no trial was trained on and none was chosen by, "
-        f"{score.predictor} has {record.metric.one} of {_shown(record, score)}{later}."
-        + "".join(_compared(record, rival) for rival in score.rivals)
+        f"{score.predictor} has {record.metric.one} of {_score_text(record, score)}{note}."
+        + "".join(_rival_sentence(record, rival) for rival in score.rivals)
     )
 
 
-def _shown(record: Record, measured: TestScore | Rival) -> str:
-    shown = record.metric.scale.rounded
-    if measured.low is None or measured.high is None:
-        return shown(measured.value)
-    return f"{shown(measured.value)} (95 % interval {shown(measured.low)} to {shown(measured.high)})"
+def _score_text(record: Record, score: TestScore | Rival) -> str:
+    show = record.metric.scale.rounded
+    if score.low is None or score.high is None:
+        return show(score.value)
+    return f"{show(score.value)} (95 % interval {show(score.low)} to {show(score.high)})"
 
 
-def _compared(record: Record, rival: Rival) -> str:
+def _rival_sentence(record: Record, rival: Rival) -> str:
     scale = record.metric.scale
-    gain, within = f"{scale.amount(abs(rival.gain))}{scale.difference_unit}", ""
+    gain, interval_text = f"{scale.amount(abs(rival.gain))}{scale.difference_unit}", ""
     if rival.gain_low is not None and rival.gain_high is not None:
         ends = sorted((rival.gain_low, rival.gain_high) if rival.gain >= 0 else (-rival.gain_low, -rival.gain_high))
         chance = ", which includes no difference" if ends[0] <= 0 <= ends[1] else ""
-        within = f" (95 % interval {scale.change(ends[0])} to {scale.change(ends[1])}{chance})"
+        interval_text = f" (95 % interval {scale.change(ends[0])} to {scale.change(ends[1])}{chance})"
     better = "better" if rival.gain >= 0 else "worse"
-    return f" That is {gain}{within} {better} than {rival.predictor}, with {_shown(record, rival)}."
+    return f" That is {gain}{interval_text} {better} than {rival.predictor}, with {_score_text(record, rival)}."
 
 
-def _ended(record: Record) -> int:
+def _count_ended(record: Record) -> int:
     return sum(trial.state != State.RUNNING for trial in record.trials)

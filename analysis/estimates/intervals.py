@@ -70,8 +70,8 @@ class WeightedImages:
         """
         weights = np.zeros(counts.shape, np.float32)
         for images in self.strata:
-            drawn = counts[:, images]
-            weights[:, images] = drawn / np.maximum(drawn.sum(axis=1, keepdims=True), 1)
+            stratum_counts = counts[:, images]
+            weights[:, images] = stratum_counts / np.maximum(stratum_counts.sum(axis=1, keepdims=True), 1)
         return weights / weights.sum(axis=1, keepdims=True)
 
     def mean(self, values: np.ndarray) -> float:
@@ -85,8 +85,8 @@ class WeightedImages:
           scores: (N,), 1 for an image that is right and 0 for one that is wrong, or the loss of each image.
           mean: the mean of the scores, or the corrected mean, around which the interval is put; within their range.
         """
-        of_kind = self._share_interval if self.guess_loss is None else self._loss_interval
-        return of_kind(scores.astype(np.float64), mean)
+        compute_interval = self._share_interval if self.guess_loss is None else self._loss_interval
+        return compute_interval(scores.astype(np.float64), mean)
 
     def standard_error(self, scores: np.ndarray) -> float:
         """Returns the standard error of the mean of (N,) scores; never zero, since the next image may differ."""
@@ -98,24 +98,24 @@ class WeightedImages:
 
     def _share_interval(self, right: np.ndarray, mean: float) -> tuple[float, float]:
         shares = np.array([right[images].mean() for images in self.strata])
-        before = float(shares.mean())
+        raw_mean = float(shares.mean())
         # A correction of the mean changes the share of each class by the same factor: the share of right images where
         # the mean became smaller, the share of wrong ones where it became larger.
-        shares = shares * (mean / before) if mean < before else 1 - (1 - shares) * _ratio(1 - mean, 1 - before)
+        shares = shares * (mean / raw_mean) if mean < raw_mean else 1 - (1 - shares) * _ratio(1 - mean, 1 - raw_mean)
         ends = [
             share_interval(share * len(images), len(images)) for share, images in zip(shares, self.strata, strict=True)
         ]
-        below, above = np.abs(np.array(ends) - shares[:, None]).T
+        margins_below, margins_above = np.abs(np.array(ends) - shares[:, None]).T
         low, high = share_interval(mean * self.size, self.size)
-        low = min(low, mean - float(np.sqrt((below**2).sum())) / len(self.strata))
-        high = max(high, mean + float(np.sqrt((above**2).sum())) / len(self.strata))
+        low = min(low, mean - float(np.sqrt((margins_below**2).sum())) / len(self.strata))
+        high = max(high, mean + float(np.sqrt((margins_above**2).sum())) / len(self.strata))
         return max(0.0, low), min(1.0, high)
 
     def _loss_interval(self, losses: np.ndarray, mean: float) -> tuple[float, float]:
-        more = self._with_two_more(losses)
-        margin = float(stdtrit(len(more) - 1, 1 - TAIL)) * self.standard_error(losses)
-        factor = float(np.exp(margin / more.mean()))
-        upper_mean = max(mean, mean + float(more.mean() - losses.mean()))
+        extended_losses = self._with_two_more(losses)
+        margin = float(stdtrit(len(extended_losses) - 1, 1 - TAIL)) * self.standard_error(losses)
+        factor = float(np.exp(margin / extended_losses.mean()))
+        upper_mean = max(mean, mean + float(extended_losses.mean() - losses.mean()))
         return max(0.0, mean - margin), upper_mean * factor
 
     def _with_two_more(self, losses: np.ndarray) -> np.ndarray:
@@ -123,17 +123,17 @@ class WeightedImages:
         assert self.guess_loss is not None
         return np.concatenate([losses.astype(np.float64), [0.0, 2 * self.guess_loss]])
 
-    def variance_of_difference(self, apart: np.ndarray) -> float:
+    def variance_of_difference(self, differences: np.ndarray) -> float:
         """Returns the variance, from the choice of the images, of a mean difference.
 
         Args:
           apart: (N,) the difference between two scores of each image.
         """
         size, unit = self.size, self.guess_loss or 1.0
-        mean = size * self.mean(apart) / (size + 2)
-        pooled = (size * self.mean(apart**2) + 2 * unit**2) / (size + 2) - mean**2
-        within = [apart[images].var(dtype=np.float64) / len(images) for images in self.strata]
-        return float(max(pooled / (size + 1), sum(within) / len(self.strata) ** 2))
+        mean = size * self.mean(differences) / (size + 2)
+        pooled = (size * self.mean(differences**2) + 2 * unit**2) / (size + 2) - mean**2
+        variances = [differences[images].var(dtype=np.float64) / len(images) for images in self.strata]
+        return float(max(pooled / (size + 1), sum(variances) / len(self.strata) ** 2))
 
     def interval_of_difference(
         self, difference: float, variance: float, degrees: float | None = None
@@ -188,5 +188,5 @@ def share_interval(right: float, images: float) -> tuple[float, float]:
     return low, high
 
 
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole > 0 else 1.0
+def _ratio(part: float, total: float) -> float:
+    return part / total if total > 0 else 1.0

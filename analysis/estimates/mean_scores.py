@@ -71,10 +71,10 @@ class MeanScores:
           candidate: its index.
           mean: its score, or the corrected score, around which the interval is put.
         """
-        of_image = self.of[candidate]
+        scores = self.of[candidate]
         if self.sample.guess_loss is None:
-            return self.sample.interval(of_image, mean)
-        low, high = self.sample.interval(-of_image, -mean)  # a score is minus the loss
+            return self.sample.interval(scores, mean)
+        low, high = self.sample.interval(-scores, -mean)  # a score is minus the loss
         return -high, -low
 
     def variance_of_gain(self) -> float:

@@ -1,4 +1,4 @@
-"""Scores of candidates by a metric made of ranks: of the order in which a class's probability puts the images.
+"""Scores of candidates by a metric made of ranks: the order of the images by the probability of a class.
 
 Sorting all draws for all candidates would take minutes. So each candidate is first scored on all draws approximately,
 by the slopes of the metric: how much it grows with the weight of each image. That is one product of matrices, with an
@@ -49,20 +49,20 @@ class RankScores(PosteriorScores):
     @cached_property
     def _slopes(self) -> tuple[np.ndarray, np.ndarray]:
         """(P,) scores on all images, and (P, N) float32: how much each score grows with the weight of each image."""
-        once = np.ones((len(self.labels), 1))
+        weights = np.ones((len(self.labels), 1))
         values, slopes = (
             np.empty(len(self.probabilities)),
             np.zeros((len(self.probabilities), len(self.labels)), np.float32),
         )
         for candidate in range(len(self.probabilities)):
-            found: list[float] = []
+            class_values: list[float] = []
             for order, is_of_class, ends in self._orders(candidate):
-                value = float(self.ranks.of_order(once, is_of_class, ends)[0])
+                value = float(self.ranks.of_order(weights, is_of_class, ends)[0])
                 if not np.isnan(value):
-                    found.append(value)
+                    class_values.append(value)
                     slopes[candidate, order] += self.ranks.slopes(is_of_class, ends)
-            values[candidate] = np.mean(found) if found else np.nan
-            slopes[candidate] /= max(1, len(found))
+            values[candidate] = np.mean(class_values) if class_values else np.nan
+            slopes[candidate] /= max(1, len(class_values))
         return values, slopes
 
     def on_drawn(self, counts: np.ndarray) -> np.ndarray:
@@ -74,14 +74,14 @@ class RankScores(PosteriorScores):
         values, slopes = self._slopes
         if not len(counts):
             return np.empty((0, len(values)))
-        share = counts * np.float32(counts.shape[1] / counts[0].sum())  # slopes hold for a total weight of N
-        scores = values + share @ slopes.T
+        weights = counts * np.float32(counts.shape[1] / counts[0].sum())  # slopes hold for a total weight of N
+        scores = values + weights @ slopes.T
         best = int(np.nan_to_num(values, nan=-np.inf).argmax())
-        off = np.abs(self._of_draws(best, counts) - scores[:, best])
-        may_be_best = scores >= scores.max(axis=1, keepdims=True) - 2 * np.nanmax(off, initial=0)
+        error = np.abs(self._score(best, counts) - scores[:, best])
+        may_be_best = scores >= scores.max(axis=1, keepdims=True) - 2 * np.nanmax(error, initial=0)
         for candidate in np.flatnonzero(may_be_best.any(axis=0)):
             draws = may_be_best[:, candidate]
-            scores[draws, candidate] = self._of_draws(int(candidate), counts[draws])
+            scores[draws, candidate] = self._score(int(candidate), counts[draws])
         return np.nan_to_num(scores, nan=-np.inf, neginf=-np.inf)
 
     def left_out(self, counts: np.ndarray, chosen: np.ndarray) -> float:
@@ -91,7 +91,9 @@ class RankScores(PosteriorScores):
           counts: (B, N), how often each image was drawn, as `draws` returns it.
           chosen: (B,) the index of the candidate that was chosen on each draw.
         """
-        scores = np.concatenate([self._of_draws(int(each), counts[chosen == each] == 0) for each in np.unique(chosen)])
+        scores = np.concatenate(
+            [self._score(int(candidate), counts[chosen == candidate] == 0) for candidate in np.unique(chosen)]
+        )
         return mean_of_finite(scores)
 
     def weighted_scores(self, candidates: list[int], weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -99,8 +101,8 @@ class RankScores(PosteriorScores):
         classes = len(ranked_classes(self.probabilities[0].shape[1]))
         never_seen = rng.standard_gamma(NEVER_SEEN, (2, classes, 2, len(weights))).astype(np.float32)
         ends = [(never_seen[place], never_seen[1 - place]) for place in range(len(candidates))]
-        found = [self._of_draws(each, weights, *parts) for each, parts in zip(candidates, ends, strict=True)]
-        return np.stack(found, axis=1)
+        scores = [self._score(each, weights, *parts) for each, parts in zip(candidates, ends, strict=True)]
+        return np.stack(scores, axis=1)
 
     def _orders(self, candidate: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Yields, for each class that the metric ranks, three arrays over the images.
@@ -113,7 +115,7 @@ class RankScores(PosteriorScores):
             order, ends = falling_order(probabilities[:, label])
             yield order, self.labels[order] == label, ends
 
-    def _of_draws(
+    def _score(
         self, candidate: int, weights: np.ndarray, right: np.ndarray | None = None, wrong: np.ndarray | None = None
     ) -> np.ndarray:
         """Returns (B,) scores of a candidate under (B, N) weights; NaN where the metric has no value.
@@ -136,8 +138,8 @@ class RankScores(PosteriorScores):
                 if right is not None and wrong is not None:
                     first, last = right[number, :, part], wrong[number, :, part]
                     in_order = np.concatenate([[first[0], last[1]], in_order, [last[0], first[1]]])
-                found = self.ranks.of_order(in_order, is_of_class, ends)
-                is_defined = ~np.isnan(found)
-                total[part] += np.where(is_defined, found, 0)
+                scores = self.ranks.of_order(in_order, is_of_class, ends)
+                is_defined = ~np.isnan(scores)
+                total[part] += np.where(is_defined, scores, 0)
                 classes[part] += is_defined
         return np.where(classes > 0, total / np.maximum(classes, 1), np.nan)

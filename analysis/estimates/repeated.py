@@ -1,9 +1,9 @@
 """Reads what the best configs of a sweep reach when they are trained again with other seeds, and compares them.
 
 Two configs are compared over the seeds and the validation images that both have. The comparison is paired in both: it
-takes the difference in whether an image is right under the same seed. The interval holds for other seeds and other
-images alike. Its variance is the sum of the part from the seeds and the part from the images, less the part that both
-contain (Cameron, Gelbach and Miller, "Robust inference with multiway clustering", Journal of Business and Economic
+takes the difference between the scores of the same image under the same seed. The interval holds for other seeds and
+other images alike. Its variance is the sum of the part from the seeds and the part from the images, less the part that
+both contain (Cameron, Gelbach and Miller, "Robust inference with multiway clustering", Journal of Business and Economic
 Statistics 29, 2011). The interval is Student's, with the degrees of freedom that a few seeds allow (Satterthwaite, "An
 approximate distribution of estimates of variance components", Biometrics Bulletin 2, 1946).
 """
@@ -74,7 +74,7 @@ class RepeatedConfig:
 
     @property
     def mean(self) -> float | None:
-        """The mean value over the seeds; None without any."""
+        """The mean value over the seeds; None without a COMPLETE run."""
         return float(np.mean(self.values)) if self.values else None
 
     @property
@@ -106,18 +106,18 @@ def read(record: Record) -> Repeated | None:
       OSError: the ledger of the repeat is in a database that cannot be reached.
     """
     try:
-        again = Record(record.folder / paths.REPEAT)
-        trials = again.trials
+        repeat = Record(record.folder / paths.REPEAT)
+        trials = repeat.trials
     except SweepError:
         return None
-    if again.file.parent is None or again.file.parent.sweep != record.file.id:
+    if repeat.file.parent is None or repeat.file.parent.sweep != record.file.id:
         return None
-    rows = _rows(again, trials)
-    return Repeated(again.metric, rows, _sentence(rows, again.metric) + scarcity(again))
+    rows = _rows(repeat, trials)
+    return Repeated(repeat.metric, rows, _sentence(rows, repeat.metric) + scarcity(repeat))
 
 
 def sentences(repeated: Repeated) -> list[str]:
-    """Returns what people are told of a repeat: a line for each config, the comparison, and a caveat."""
+    """Returns the text about a repeat: a line for each config, the comparison, and a caveat."""
     return [*(_line(row, repeated.metric) for row in repeated.rows), repeated.sentence, CAVEAT]
 
 
@@ -132,58 +132,58 @@ def difference(first: np.ndarray, second: np.ndarray, sample: WeightedImages) ->
         are two at least, and a column the same image.
       sample: the images.
     """
-    apart = first.astype(np.float64) - second
-    mean = sample.mean(apart.mean(axis=0))
-    low, high = sample.interval_of_difference(mean, *_variance(apart, sample))
-    return Difference(mean, low, high, len(apart))
+    differences = first.astype(np.float64) - second
+    mean = sample.mean(differences.mean(axis=0))
+    low, high = sample.interval_of_difference(mean, *_variance(differences, sample))
+    return Difference(mean, low, high, len(differences))
 
 
-def _variance(apart: np.ndarray, sample: WeightedImages) -> tuple[float, float]:
+def _variance(differences: np.ndarray, sample: WeightedImages) -> tuple[float, float]:
     """Returns the variance of the mean over two seeds or more and all images, and its degrees of freedom."""
-    seeds, classes = len(apart), len(sample.strata)
-    of_seeds = np.array([sample.mean(row) for row in apart])
-    by_seeds, by_images = float(of_seeds.var(ddof=1)) / seeds, sample.variance_of_difference(apart.mean(axis=0))
+    seeds, classes = len(differences), len(sample.strata)
+    seed_means = np.array([sample.mean(row) for row in differences])
+    by_seeds, by_images = float(seed_means.var(ddof=1)) / seeds, sample.variance_of_difference(differences.mean(axis=0))
     by_both = 0.0
     for images in sample.strata:
-        own = apart[:, images]
-        rest = own - own.mean(axis=1, keepdims=True) - own.mean(axis=0) + own.mean()
+        stratum = differences[:, images]
+        residuals = stratum - stratum.mean(axis=1, keepdims=True) - stratum.mean(axis=0) + stratum.mean()
         cells = len(images) * max(1, len(images) - 1) * seeds * (seeds - 1)
-        by_both += float((rest**2).sum()) / (cells * classes**2)
+        by_both += float((residuals**2).sum()) / (cells * classes**2)
     variance = max(by_seeds + by_images - by_both, by_seeds, by_images)
     # Satterthwaite's formula: each part of the variance, squared and divided by its own degrees of freedom.
     uncertainty = by_seeds**2 / (seeds - 1) + by_images**2 / (sample.size + 1)
     return variance, min(variance**2 / uncertainty, seeds + sample.size)
 
 
-def _rows(again: Record, trials: list[TrialRecord]) -> tuple[RepeatedConfig, ...]:
+def _rows(repeat: Record, trials: list[TrialRecord]) -> tuple[RepeatedConfig, ...]:
     """Returns one row for each config of a repeat.
 
     Raises:
       DamagedError: the queue in sweep.json is not that of a repeat.
     """
-    searched, asked, runs = dict[int, float](), Counter[int](), defaultdict[int, dict[int, TrialRecord]](dict)
-    for number, entry in again.file.queue.items():
+    search_values, runs_asked, runs = dict[int, float](), Counter[int](), defaultdict[int, dict[int, TrialRecord]](dict)
+    for number, entry in repeat.file.queue.items():
         if entry.trial is None or entry.value is None or entry.nth_seed is None:
             rule = f"queue.{number} must have trial, value and nth_seed, as the queue of a repeat has"
-            raise DamagedError(again.folder / paths.SWEEP_FILE, rule, "restore it from a backup")
-        searched.setdefault(entry.trial, float(entry.value))
-        asked[entry.trial] += 1
+            raise DamagedError(repeat.folder / paths.SWEEP_FILE, rule, "restore it from a backup")
+        search_values.setdefault(entry.trial, float(entry.value))
+        runs_asked[entry.trial] += 1
         if number < len(trials) and trials[number].state == State.COMPLETE:
             runs[entry.trial][entry.nth_seed] = trials[number]
-    order = sorted(searched, key=lambda trial: (-again.metric.sign * searched[trial], trial))
+    order = sorted(search_values, key=lambda trial: (-repeat.metric.sign * search_values[trial], trial))
     return tuple(
         RepeatedConfig(
             trial,
-            searched[trial],
+            search_values[trial],
             tuple(run.value for _, run in sorted(runs[trial].items()) if run.value is not None),
-            asked[trial],
-            None if trial == order[0] else _lead(again, runs[order[0]], runs[trial]),
+            runs_asked[trial],
+            None if trial == order[0] else _lead(repeat, runs[order[0]], runs[trial]),
         )
         for trial in order
     )
 
 
-def _lead(again: Record, first: dict[int, TrialRecord], other: dict[int, TrialRecord]) -> Difference | None:
+def _lead(repeat: Record, first: dict[int, TrialRecord], other: dict[int, TrialRecord]) -> Difference | None:
     """Returns by how much the first config beats another; None with fewer than two seeds in common.
 
     Args:
@@ -192,18 +192,18 @@ def _lead(again: Record, first: dict[int, TrialRecord], other: dict[int, TrialRe
     """
     pairs = []
     for nth in sorted(first.keys() & other.keys()):
-        a, b = (None if run.number in again.damaged else run.valid_logits for run in (first[nth], other[nth]))
+        a, b = (None if run.number in repeat.damaged else run.valid_logits for run in (first[nth], other[nth]))
         if a is not None and b is not None:
             pairs.append((a, b))
     if len(pairs) < 2:  # one seed does not show how much another seed would change
         return None
-    images, labels = again.metric.images, again.valid_labels
+    images, labels = repeat.metric.images, repeat.valid_labels
     if images is None:
-        return _difference_of_values([scores_of(again, pair) for pair in pairs], len(labels))
+        return _difference_of_values([scores_of(repeat, pair) for pair in pairs], len(labels))
     first_runs, other_runs = (
-        np.stack([images.of_logits(labels, of) for of in runs]) for runs in zip(*pairs, strict=True)
+        np.stack([images.of_logits(labels, logits) for logits in runs]) for runs in zip(*pairs, strict=True)
     )
-    return difference(first_runs, other_runs, sample_of(again))
+    return difference(first_runs, other_runs, sample_of(repeat))
 
 
 def _difference_of_values(pairs: list[Scored], images: int) -> Difference:
@@ -231,7 +231,7 @@ def _line(row: RepeatedConfig, metric: Metric) -> str:
     spread = "" if row.std is None else f" +- {row.std:.4f}"
     runs = f"{row.seeds} of {counted(row.asked, 'seed')}" if row.seeds < row.asked else counted(row.asked, "seed")
     value = f"{metric.words} {row.mean:z.4f}{spread} over {runs}"
-    lead = "" if row.lead is None else f", {_apart(row.lead, metric, 'behind', 'ahead of')} the first"
+    lead = "" if row.lead is None else f", {_lead_text(row.lead, metric, 'behind', 'ahead of')} the first"
     return f"trial {row.trial}: {value}, {row.searched:z.4f} in the search{lead}"
 
 
@@ -240,15 +240,15 @@ def _sentence(rows: tuple[RepeatedConfig, ...], metric: Metric) -> str:
     if lead is None:
         return "Whether the first config beats the second takes two seeds of both."
     first, second = f"the first config (trial {rows[0].trial})", f"the second (trial {rows[1].trial})"
-    apart = f"Over {lead.seeds} seeds {first} is {_apart(lead, metric, 'ahead of', 'behind')} {second}"
+    lead_text = f"Over {lead.seeds} seeds {first} is {_lead_text(lead, metric, 'ahead of', 'behind')} {second}"
     if lead.low > 0:
-        return f"{apart}: the order is real."
+        return f"{lead_text}: the order is real."
     if lead.high < 0:
-        return f"{apart}: the search has them in the wrong order."
-    return f"{apart}: the interval includes 0, so they cannot be told apart."
+        return f"{lead_text}: the search has them in the wrong order."
+    return f"{lead_text}: the interval includes 0, so they cannot be told apart."
 
 
-def _apart(lead: Difference, metric: Metric, ahead: str, behind: str) -> str:
+def _lead_text(lead: Difference, metric: Metric, ahead: str, behind: str) -> str:
     """Returns a difference in words, such as `1.2 points (95 % interval 0.2 to 2.1) ahead of`.
 
     The amount is never below zero; for a negative difference it is followed by `behind` instead of `ahead`.

@@ -118,10 +118,10 @@ def scores_of_images(record: Record, labels: np.ndarray, logits: Sequence[np.nda
     """
     metric, classes = record.metric, len(record.classes)
     if metric.images is not None:
-        of = np.stack([metric.images.of_logits(labels, each) for each in logits])
-        return MeanScores(of.astype(float), sample(metric, labels, classes))
+        image_scores = np.stack([metric.images.of_logits(labels, each) for each in logits])
+        return MeanScores(image_scores.astype(float), sample(metric, labels, classes))
     if metric.counts is not None:
-        return _of_answers(metric, labels, np.stack([each.argmax(axis=1) for each in logits]), classes)
+        return _count_scores(metric, labels, np.stack([each.argmax(axis=1) for each in logits]), classes)
     if metric.ranks is not None:
         return RankScores(metric.ranks, labels, Computed(len(logits), lambda place: softmax(logits[place])))
     return DrawnScores(metric, labels, list(logits))
@@ -137,10 +137,10 @@ def scores_of_probabilities(record: Record, probabilities: Sequence[np.ndarray],
     """
     metric, labels, classes = record.metric, record.valid_labels, len(record.classes)
     if metric.images is not None:
-        of = np.stack([metric.images.of_probabilities(labels, each) for each in probabilities])
-        return MeanScores(of.astype(dtype or of.dtype), sample_of(record))
+        image_scores = np.stack([metric.images.of_probabilities(labels, each) for each in probabilities])
+        return MeanScores(image_scores.astype(dtype or image_scores.dtype), sample_of(record))
     if metric.counts is not None:
-        return _of_answers(metric, labels, np.stack([each.argmax(axis=0) for each in probabilities]), classes)
+        return _count_scores(metric, labels, np.stack([each.argmax(axis=0) for each in probabilities]), classes)
     if metric.ranks is not None:
         return RankScores(metric.ranks, labels, Computed(len(probabilities), lambda place: probabilities[place].T))
     logs = Computed(len(probabilities), lambda place: np.log(np.maximum(probabilities[place].T, SMALLEST)))
@@ -156,10 +156,10 @@ def scores_of_classes(record: Record, answers: np.ndarray) -> Scored:
     """
     metric, labels = record.metric, record.valid_labels
     if metric.images is None or metric.images.of_classes is None:
-        return _of_answers(metric, labels, answers, len(record.classes))
+        return _count_scores(metric, labels, answers, len(record.classes))
     return MeanScores(metric.images.of_classes(labels, answers), sample_of(record))
 
 
-def _of_answers(metric: Metric, labels: np.ndarray, answers: np.ndarray, classes: int) -> CountScores:
+def _count_scores(metric: Metric, labels: np.ndarray, answers: np.ndarray, classes: int) -> CountScores:
     assert metric.counts is not None
     return CountScores(metric.counts, labels, answers, classes, metric.span)

@@ -28,7 +28,7 @@ from sweep.trainable.step import pipeline
 
 
 def views(config: TrialConfig, image_size: tuple[int, int]) -> dict[tuple[str, ...], float]:
-    """Returns the views in which training showed each image, with how often it showed them.
+    """Returns the views in which training showed each image, and how often it showed each view.
 
     Args:
       config: the config of the trial.
@@ -43,9 +43,9 @@ def views(config: TrialConfig, image_size: tuple[int, int]) -> dict[tuple[str, .
     if config.flip:  # a head is trained on each image and its mirror image equally
         shares["HorizontalFlip"] = 0.5
     names = [name for name, (_, needs_square) in _forms().items() if name in shares and (is_square or not needs_square)]
-    choices = [tuple(compress(names, are_on)) for are_on in product((False, True), repeat=len(names))]
-    shown = {on: prod(shares[name] if name in on else 1 - shares[name] for name in names) for on in choices}
-    return {on: share for on, share in shown.items() if share > 0}
+    choices = [tuple(compress(names, are_used)) for are_used in product((False, True), repeat=len(names))]
+    view_shares = {view: prod(shares[name] if name in view else 1 - shares[name] for name in names) for view in choices}
+    return {view: share for view, share in view_shares.items() if share > 0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +76,11 @@ def log_probabilities(config: TrialConfig, model: nn.Module, images: Pixels, is_
       images: (N, 3, H, W) uint8.
       is_averaged: whether probabilities are averaged over the views; otherwise the net sees the images as they are.
     """
-    return np.concatenate([found for (found,) in by_batch([Answering(config, model, is_averaged)], images)])
+    return np.concatenate([logs for (logs,) in by_batch([Answering(config, model, is_averaged)], images)])
 
 
 def by_batch(nets: Sequence[Answering], images: Pixels) -> Iterator[list[np.ndarray]]:
-    """Yields what all nets predict for one batch of images after the other, so that no more is in memory at once.
+    """Yields the predictions of all nets, one batch of images after the other, so that memory holds a single batch.
 
     Args:
       nets: the nets, all on the same device.
@@ -93,20 +93,20 @@ def by_batch(nets: Sequence[Answering], images: Pixels) -> Iterator[list[np.ndar
     height, width = images.shape[2:]
     groups = _groups(nets)
     for batch in parts(placed(images, device), predict_batch((height, width)), device):
-        found = {net: logs for group in groups for net, logs in _of_batch(group, batch).items()}
-        yield [found[net] for net in nets]
+        logs_of_net = {net: logs for group in groups for net, logs in _predict_group(group, batch).items()}
+        yield [logs_of_net[net] for net in nets]
 
 
 def _groups(nets: Sequence[Answering]) -> list[list[Answering]]:
     """Returns the nets in groups: heads on the same frozen net in one group, any other net in a group of its own."""
     groups: dict[object, list[Answering]] = {}
     for net in nets:
-        alone = net.config.backbone is None
-        groups.setdefault(net if alone else _front(net), []).append(net)
+        is_alone = net.config.backbone is None
+        groups.setdefault(net if is_alone else _backbone_key(net), []).append(net)
     return list(groups.values())
 
 
-def _front(net: Answering) -> object:
+def _backbone_key(net: Answering) -> object:
     """Returns an object that is equal for two heads if they can share one pass of the frozen net.
 
     They can if they stand on the same frozen net and give it the pixels in the same way.
@@ -114,19 +114,19 @@ def _front(net: Answering) -> object:
     from sweep.trainable.models.heads_together import head_of
 
     head, arch, device = head_of(net.model), net.config.arch, next(net.model.parameters()).device
-    takes = family_of(arch).preprocessing(net.config), net.config.input_size, numerics(arch, device)
-    return id(head.filled()) if head else net, takes
+    input_form = family_of(arch).preprocessing(net.config), net.config.input_size, numerics(arch, device)
+    return id(head.filled()) if head else net, input_form
 
 
-def _of_batch(group: list[Answering], batch: Tensor) -> dict[Answering, np.ndarray]:
+def _predict_group(group: list[Answering], batch: Tensor) -> dict[Answering, np.ndarray]:
     """Returns the (n, classes) log probabilities of each net of a group, for the n images of a batch."""
     height, width = batch.shape[2:]
-    shown = {net: net.views((height, width)) for net in group}
+    views_of_net = {net: net.views((height, width)) for net in group}
     means: dict[Answering, np.ndarray | float] = dict.fromkeys(group, 0.0)
-    for view in dict.fromkeys(view for views in shown.values() for view in views):
-        asked = [net for net in group if view in shown[net]]
-        for net, logits in zip(asked, _logits(asked, batch, view), strict=True):
-            means[net] += shown[net][view] * softmax(logits)
+    for view in dict.fromkeys(view for views in views_of_net.values() for view in views):
+        nets = [net for net in group if view in views_of_net[net]]
+        for net, logits in zip(nets, _logits(nets, batch, view), strict=True):
+            means[net] += views_of_net[net][view] * softmax(logits)
     return {net: np.log(np.maximum(mean, 1e-30)).astype(np.float32) for net, mean in means.items()}
 
 
@@ -150,4 +150,8 @@ def _view(names: tuple[str, ...], pixels: Tensor) -> Tensor:
 
 def _forms() -> dict[str, tuple[Callable[[Tensor], Tensor], bool]]:
     """Returns, by albumentations' names of the transforms, how each makes a view and whether it needs square images."""
-    return {known.kind.__name__: (known.view, known.needs_square) for known in transforms().values() if known.view}
+    return {
+        transform.kind.__name__: (transform.view, transform.needs_square)
+        for transform in transforms().values()
+        if transform.view
+    }

@@ -58,7 +58,7 @@ def write_best(record: Record) -> Trained | None:
     nets = _frozen_nets(record, trial)
     copies = _keep(record, nets)
     preprocessing = family_of(trial.config["arch"]).preprocessing(TrialConfig.from_dict(trial.config))
-    about = {
+    description = {
         "trial": trial.number,
         "metric": record.metric.name,
         "value": trial.value,
@@ -72,17 +72,20 @@ def write_best(record: Record) -> Trained | None:
         "mean": preprocessing.mean,
         "std": preprocessing.std,
         # For the same reason these are left out if nothing began with pretrained weights.
-        **({"pretrained": to_json(begun)} if (begun := pretrained_of(record, model.config, nets)) else {}),
+        **({"pretrained": to_json(entries)} if (entries := pretrained_of(record, model.config, nets)) else {}),
         **({"pretrained_files": copies} if copies else {}),
-        **({ADJUSTED: fitted} if (fitted := _adjusted(record)) else {}),
+        **({ADJUSTED: fitted} if (fitted := _adjustments(record)) else {}),
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
-    for name, content in ((paths.BEST_WEIGHTS, weights), (paths.CONFIG, f"{json.dumps(about, indent=1)}\n".encode())):
+    for name, content in (
+        (paths.BEST_WEIGHTS, weights),
+        (paths.CONFIG, f"{json.dumps(description, indent=1)}\n".encode()),
+    ):
         save_bytes(folder / name, content)
     return read_best(record.folder)
 
 
-def _adjusted(record: Record) -> dict[str, dict[str, float]]:
+def _adjustments(record: Record) -> dict[str, dict[str, float]]:
     """Returns how the predictions of the best trial are adjusted, as they are and averaged over views.
 
     A way to predict that is not adjusted is not in the dict.
@@ -100,15 +103,15 @@ def pretrained_of(record: Record, config: TrialConfig, others: Iterable[str] = (
       config: the config.
       others: the names of further nets whose weights are returned too.
     """
-    begun = record.file.weights or {}
-    return {net: begun[net] for net in sorted({*needed(config), *others}) if net in begun}
+    entries = record.file.weights or {}
+    return {net: entries[net] for net in sorted({*needed(config), *others}) if net in entries}
 
 
 def _frozen_nets(record: Record, best: TrialRecord) -> list[str]:
     """Returns the pretrained nets whose frozen weights the best trial, or a member of an ensemble, leaves out."""
     if not record.file.weights:
         return []
-    options = found.options if (found := choose(record)) else ()
+    options = choice.options if (choice := choose(record)) else ()
     members = {best.number, *(number for option in options for number, _ in option.members)}
     configs = [TrialConfig.from_dict(record.trials[number].config) for number in members]
     return sorted({net for config in configs for net in left_out(config) if net in record.file.weights})
@@ -120,18 +123,18 @@ def _keep(record: Record, nets: Sequence[str]) -> dict[str, str]:
     Raises:
       WeightsError: the weights of some net are not on this machine.
     """
-    place, begun = paths.pretrained(record.folder), recorded(record.file.weights or {})
-    copies = {net: place / begun[net].path.name for net in nets}
+    place, weights = paths.pretrained(record.folder), recorded(record.file.weights or {})
+    copies = {net: place / weights[net].path.name for net in nets}
     for path in place.glob("*"):
         if path not in copies.values():
             remove(path)
-    remember(begun)
+    remember(weights)
     for net, copy in copies.items():
         if cache.read(copy) is None:
             make_folder(place)
             state_dict(net)  # makes sure that the file in the cache folder is complete
             with written_whole(copy) as partial:
-                shutil.copyfile(begun[net].path, partial)
+                shutil.copyfile(weights[net].path, partial)
     return {copy.name: cache.sha256_of(copy) for copy in copies.values()}
 
 
@@ -144,52 +147,52 @@ def read_best(sweep: Path) -> Trained:
     """
     folder = sweep / paths.BEST
     try:
-        about = read_json(folder / paths.CONFIG)
+        description = read_json(folder / paths.CONFIG)
         check_regular(folder / paths.BEST_WEIGHTS)
         weights = (folder / paths.BEST_WEIGHTS).read_bytes()
-        is_whole = about["sha256"] == hashlib.sha256(weights).hexdigest()
+        is_whole = description["sha256"] == hashlib.sha256(weights).hexdigest()
         best = Trained(
-            trial=about["trial"],
-            config=TrialConfig.from_dict(about["config"]),
-            classes=tuple(about["classes"]),
-            image_size=(about["image_size"][0], about["image_size"][1]),
+            trial=description["trial"],
+            config=TrialConfig.from_dict(description["config"]),
+            classes=tuple(description["classes"]),
+            image_size=(description["image_size"][0], description["image_size"][1]),
             weights=weights,
-            decoding=_decoding(about),
-            pretrained=_pretrained(about, folder / paths.PRETRAINED),
-            fitted=_fitted(about, AS_IT_IS),
-            fitted_averaged=_fitted(about, AVERAGED),
-            folds=about.get("folds"),
+            decoding=_read_decoding(description),
+            pretrained=_read_pretrained(description, folder / paths.PRETRAINED),
+            fitted=_read_fitted(description, AS_IT_IS),
+            fitted_averaged=_read_fitted(description, AVERAGED),
+            folds=description.get("folds"),
         )
     except FileNotFoundError as error:
         raise SweepError(f"{error.filename}: is not there; it is written once a trial is COMPLETE") from None
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise DamagedError(folder, f"is damaged ({error})", _anew(sweep)) from None
+        raise DamagedError(folder, f"is damaged ({error})", _repair_advice(sweep)) from None
     if not is_whole:
-        raise DamagedError(folder, "model.safetensors is not the one of config.json", _anew(sweep))
+        raise DamagedError(folder, "model.safetensors is not the one of config.json", _repair_advice(sweep))
     return best
 
 
-def _pretrained(about: dict[str, Any], place: Path) -> tuple[Weights, ...]:
-    for name, sha256 in about.get("pretrained_files", {}).items():
+def _read_pretrained(description: dict[str, Any], place: Path) -> tuple[Weights, ...]:
+    for name, sha256 in description.get("pretrained_files", {}).items():
         path = place / Path(name).name
         check_regular(path)
         if cache.sha256_of(path) != sha256:
             raise ValueError(f"{path.name} is not the file of config.json")
-    begun = parsed(dict[str, WeightsEntry], about.get("pretrained", {}))
-    return tuple(recorded(begun, place).values())
+    entries = parsed(dict[str, WeightsEntry], description.get("pretrained", {}))
+    return tuple(recorded(entries, place).values())
 
 
-def _decoding(about: dict[str, Any]) -> Decoding:
-    found = Decoding(**about.get("decoding", {}))
-    if found.number not in range(1, decoders.NEWEST + 1) or found.fit not in FITS:
-        raise ValueError(f"decoding {found.number!r}, {found.fit!r} is not known")
-    return found
+def _read_decoding(description: dict[str, Any]) -> Decoding:
+    decoding = Decoding(**description.get("decoding", {}))
+    if decoding.number not in range(1, decoders.NEWEST + 1) or decoding.fit not in FITS:
+        raise ValueError(f"decoding {decoding.number!r}, {decoding.fit!r} is not known")
+    return decoding
 
 
-def _fitted(about: dict[str, Any], way: str) -> Fitted | None:
-    found = about.get(ADJUSTED, {}).get(way)
-    return None if found is None else adjustments.from_json(found)
+def _read_fitted(description: dict[str, Any], way: str) -> Fitted | None:
+    content = description.get(ADJUSTED, {}).get(way)
+    return None if content is None else adjustments.from_json(content)
 
 
-def _anew(sweep: Path) -> str:
+def _repair_advice(sweep: Path) -> str:
     return f"`{spelled('check')} {sweep} --repair` and the sweep's command write it anew"

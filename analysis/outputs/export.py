@@ -79,9 +79,9 @@ def export(sweep: Path, out: Path, data: Path | None) -> list[str]:
         raise ExportError(f"--out {out}: its name must end in .onnx, got {out.name}")
     if (card := card_of(out)).exists() and not (card.is_file() and card.read_bytes().startswith(CARD_HEAD)):
         raise ExportError(f"--out {out}: {card.name} is there already and no model card; give another name")
-    card, checked = write_export(record, best, sweep_data(record, data), out)
+    card, comparison = write_export(record, best, sweep_data(record, data), out)
     return [
-        f"{out}: trial {best.trial}, logits within {checked.difference:.1e} of torch's",
+        f"{out}: trial {best.trial}, logits within {comparison.difference:.1e} of torch's",
         f"{card}",
     ]
 
@@ -107,15 +107,15 @@ def write_export(record: Record, best: Trained, data: Dataset, out: Path) -> tup
     }
     model = to_onnx(best, metadata)
     content = model.SerializeToString(deterministic=True)
-    checked = check(content, best, data.valid)
+    comparison = check(content, best, data.valid)
     text = (
         environment()
         .get_template("model-card.md")
-        .render(_card_values(record, best, data, model, content, checked, out))
+        .render(_card_values(record, best, data, model, content, comparison, out))
     )
-    for path, written in ((out, content), (card_of(out), utf8(text + "\n"))):
-        save_bytes(path, written)
-    return card_of(out), checked
+    for path, file_bytes in ((out, content), (card_of(out), utf8(text + "\n"))):
+        save_bytes(path, file_bytes)
+    return card_of(out), comparison
 
 
 def card_of(out: Path) -> Path:
@@ -176,35 +176,36 @@ def check(content: bytes, best: Trained, valid: Split) -> Checked:
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     net = best.module_on("cpu")
-    difference, found = 0.0, []
+    difference, all_logits = 0.0, []
     for start in range(0, len(valid.images), CHECKED_TOGETHER):
         images = valid.images[start : start + CHECKED_TOGETHER]
         with torch.no_grad():
             expected = net(on_device(images, torch.device("cpu"))).numpy()
         (logits,) = session.run(["logits"], {"images": images})
         difference = float(np.maximum(difference, np.abs(logits - expected).max()))  # NaN stays NaN
-        found.append(logits)
+        all_logits.append(logits)
     if not difference <= TOLERANCE:
         raise ExportError(
             f"arch {best.config.arch}: onnxruntime's logits must be torch's to {TOLERANCE:g}, and differ by up to "
             f"{difference:.1e}; nothing is written"
         )
-    return Checked(difference, np.concatenate(found))
+    return Checked(difference, np.concatenate(all_logits))
 
 
 def _card_values(
-    record: Record, best: Trained, data: Dataset, model: onnx.ModelProto, content: bytes, checked: Checked, out: Path
+    record: Record, best: Trained, data: Dataset, model: onnx.ModelProto, content: bytes, comparison: Checked, out: Path
 ) -> dict[str, Any]:
     """Returns the values that the template of the model card uses."""
     is_still_best = record.best is not None and record.best.number == best.trial
     choice = choose(record) if is_still_best else None
-    judged = data.valid if data.folds is None else data.valid.empty()  # with folds, all images count as train images
-    per_class = zip(data.classes, _counts(data, data.train), _counts(data, judged), strict=True)
+    # With folds, all images count as train images.
+    judging = data.valid if data.folds is None else data.valid.empty()
+    per_class = zip(data.classes, _counts(data, data.train), _counts(data, judging), strict=True)
     config, metric = best.config.to_dict(), record.metric
-    shares = softmax(checked.logits)
-    scored = shares if best.fitted is None else best.fitted.scored(best.fitted.output(shares))
+    shares = softmax(comparison.logits)
+    adjusted_shares = shares if best.fitted is None else best.fitted.scored(best.fitted.output(shares))
     assert metric.value is not None
-    value = metric.value(data.valid.truth, np.log(np.maximum(scored, SMALLEST)))
+    value = metric.value(data.valid.truth, np.log(np.maximum(adjusted_shares, SMALLEST)))
     return {
         "name": record.folder.resolve().name,
         "file": out.name,
@@ -219,7 +220,7 @@ def _card_values(
         "measured": f"{metric.one} of {metric.scale.value(value)}",
         "fitted": best.fitted,
         "folds": best.folds,
-        "difference": checked.difference,
+        "difference": comparison.difference,
         "valid_images": len(data.valid.images),
         "height": best.image_size[0],
         "width": best.image_size[1],

@@ -18,12 +18,12 @@ def keep(folder: Path, data: Dataset, metric: Metric) -> None:
     """
     if data.test is None or data.submission is None:
         return
-    submission = data.submission.judged_by(_holds(metric))
+    submission = data.submission.judged_by(_content_for(metric))
     if is_kept(folder) or submission != Submission.plain(data.test.ids):
         save_bytes(folder / paths.SUBMISSION, to_bytes(submission))
 
 
-def _holds(metric: Metric) -> str | None:
+def _content_for(metric: Metric) -> str | None:
     """Returns whether a metric is computed from labels or probabilities; None if that does not decide.
 
     A mean over images that needs no probabilities, such as accuracy, does not decide: accuracy is the default, so it

@@ -40,14 +40,14 @@ class Members:
 
 def chosen(record: Record) -> Members | None:
     """Returns the trials that are the best way to predict by the corrected estimate; None if no trial is COMPLETE."""
-    option = found.chosen if (found := choose(record)) else None
+    option = choice.chosen if (choice := choose(record)) else None
     return Members(option.members, option.is_averaged, option.fitted) if option else None
 
 
 def all_seeds(record: Record) -> Members:
     """Returns all COMPLETE trials of a refit, once each, averaged over flips if they trained with some."""
-    there = tuple((trial.number, 1) for trial in record.trials if trial.state == State.COMPLETE)
-    return Members(there, is_averaged=True)
+    counts = tuple((trial.number, 1) for trial in record.trials if trial.state == State.COMPLETE)
+    return Members(counts, is_averaged=True)
 
 
 def write_out_of_fold(record: Record, members: Members) -> Path:
@@ -82,8 +82,8 @@ def shares_of(record: Record, members: Members) -> np.ndarray:
     shares = np.ascontiguousarray(record.ensembles.mean(parts, counts).T, np.float64)
     shares /= shares.sum(axis=1, keepdims=True)
     is_scaled = members.fitted is not None and members.fitted.kind.divides_logits
-    found = scaled(record, shares) if is_scaled else None
-    return shares if found is None else found
+    scaled_shares = scaled(record, shares) if is_scaled else None
+    return shares if scaled_shares is None else scaled_shares
 
 
 def sentence(search: Record, refit: Record) -> str:
@@ -96,18 +96,18 @@ def sentence(search: Record, refit: Record) -> str:
     scores = scores_of_images(search, refit.valid_labels, [logits])
     value = float(scores.everywhere()[0])
     low, high = sorted(metric.sign * end for end in scores.interval(0, value))
-    shown = metric.scale.rounded
+    show = metric.scale.rounded
     return (
         f"Each of the {counted(len(refit.valid_labels), 'image')} by the nets that never saw it, "
-        f"{counted(len(members.counts), 'seed')} averaged: {metric.one} of {shown(metric.sign * value)} over all "
-        f"folds together, with a 95 % interval of {shown(low)} to {shown(high)}."
+        f"{counted(len(members.counts), 'seed')} averaged: {metric.one} of {show(metric.sign * value)} over all "
+        f"folds together, with a 95 % interval of {show(low)} to {show(high)}."
     )
 
 
 def _probabilities(trial: TrialRecord, is_averaged: bool) -> np.ndarray:
     """Returns the (N, classes) float32 probabilities that a trial gives to the images."""
-    averaged = trial.valid_logits_tta if is_averaged else None
-    logits = trial.valid_logits if averaged is None else averaged
+    logits_tta = trial.valid_logits_tta if is_averaged else None
+    logits = trial.valid_logits if logits_tta is None else logits_tta
     if logits is None:
         raise SweepError(f"{trial.folder}: holds no {paths.VALID_LOGITS}; restore it, or see `{spelled('check')}`")
     return softmax(logits, np.float32).astype(np.float32)

@@ -86,8 +86,8 @@ def predict(
     if probabilities:
         save_bytes(out, labelled(model, split.ids, shares))
     elif is_of_test:
-        beside = write_test_predictions(model, split, form, out, shares)
-        notes.append(f"{beside}: the probabilities that they are made of")
+        probabilities_path = write_test_predictions(model, split, form, out, shares)
+        notes.append(f"{probabilities_path}: the probabilities that they are made of")
     else:
         write_predictions(model, split, form, out, shares)
     return [f"{out}: {counted(len(split.ids), 'prediction')} of {model.label}", *notes]
@@ -105,9 +105,9 @@ def write_test_predictions(
     """
     shares = model.probabilities(test.images) if shares is None else shares
     write_predictions(model, test, submission, out, shares)
-    beside = probabilities_beside(out)
-    save_bytes(beside, probability_table({"id": test.ids}, shares, model.classes))
-    return beside
+    path = probabilities_beside(out)
+    save_bytes(path, probability_table({"id": test.ids}, shares, model.classes))
+    return path
 
 
 def probabilities_beside(out: Path) -> Path:
@@ -177,24 +177,26 @@ def check_predictions(table: bytes, form: Submission, classes: Sequence[str]) ->
         rule = f"header must be `{form.separator.join(form.header)}`"
         raise PredictionError(f"predictions: {rule}, got {shown(form.separator.join(header))}")
     width = 1 + len(form.kept) + form.form.width
-    wrong = [f"row {row} has {len(cells)}" for row, cells in enumerate(rows, start=1) if len(cells) != width]
-    _raise_for(wrong, f"predictions: each row must have {counted(width, 'field')}")
+    problems = [f"row {row} has {len(cells)}" for row, cells in enumerate(rows, start=1) if len(cells) != width]
+    _raise_for(problems, f"predictions: each row must have {counted(width, 'field')}")
     for column, expected in {form.id_column: form.ids, **form.kept}.items():
         pairs = enumerate(zip_longest([row[column] for row in rows], expected), start=1)
-        wrong = [f"row {row} has {_or_none(got)} for {_or_none(one)}" for row, (got, one) in pairs if got != one]
+        problems = [f"row {row} has {_or_none(got)} for {_or_none(name)}" for row, (got, name) in pairs if got != name]
         _raise_for(
-            wrong, f"predictions: there must be one for each of the {counted(len(expected), 'id')} in their order"
+            problems, f"predictions: there must be one for each of the {counted(len(expected), 'id')} in their order"
         )
     filled = form.filled
     cells = ((row[form.id_column], [row[column] for column in filled]) for row in rows)
-    wrong = [f"{shown(name)} has {why}" for name, some in cells if (why := form.form.problem(some, classes))]
-    _raise_for(wrong, f"predictions: each image must have {form.form.sentence()}")
+    problems = [
+        f"{shown(name)} has {problem}" for name, fields in cells if (problem := form.form.problem(fields, classes))
+    ]
+    _raise_for(problems, f"predictions: each image must have {form.form.sentence()}")
 
 
-def _raise_for(wrong: list[str], rule: str) -> None:
-    if wrong:
-        more = [f"... and {len(wrong) - SHOWN} more"] if len(wrong) > SHOWN else []
-        raise PredictionError("\n".join([rule] + [f"  {line}" for line in wrong[:SHOWN] + more]))
+def _raise_for(problems: list[str], rule: str) -> None:
+    if problems:
+        rest = [f"... and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
+        raise PredictionError("\n".join([rule] + [f"  {line}" for line in problems[:SHOWN] + rest]))
 
 
 def _or_none(name: str | None) -> str:
@@ -214,8 +216,8 @@ def _test_split(
     """
     data = sweep_data(record, place, sample, positive_class)
     if data.test is None:
-        where = str(place or record.settings.data)
-        raise DataError([Problem(where, "has no test split", "", "give the images with --images")])
+        location = str(place or record.settings.data)
+        raise DataError([Problem(location, "has no test split", "", "give the images with --images")])
     if sample or positive_class:
         handed_in.keep(record.folder, data, record.metric)
     return data.test, read_kept(record.folder, data.test.ids)
@@ -245,8 +247,8 @@ def _check_spared(out: Path, sweep: Path, images: Path | None, data: Path | None
     place = out.resolve()
     if place.parent == sweep.resolve() and place.suffix == ".csv" and place.name.startswith(OWN_FILES):
         return check_out(out, {})  # earlier predictions may be replaced
-    spared = {sweep: "a file of the sweep itself"} | data_spared(Record(sweep), data)
+    spared_places = {sweep: "a file of the sweep itself"} | data_spared(Record(sweep), data)
     if images:
-        beside = place.parent if images.is_file() and place.parent == images.resolve().parent else images
-        spared |= dict.fromkeys((images, beside), "there already, with the images of --images")
-    check_out(out, spared)
+        images_folder = place.parent if images.is_file() and place.parent == images.resolve().parent else images
+        spared_places |= dict.fromkeys((images, images_folder), "there already, with the images of --images")
+    check_out(out, spared_places)

@@ -25,7 +25,7 @@ from sweep.storage.programs import spelled
 from sweep.storage.states import State
 from sweep.storage.text import counted
 
-Asked = tuple[Trained, bool]  # a model of one net, and whether it is averaged over its views
+NetKey = tuple[Trained, bool]  # a model of one net, and whether it is averaged over its views
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,14 @@ class Predictor:
         """
         return shares if self.fitted is None else self.fitted.scored(shares)
 
-    def _of_batch(self, logs: Mapping[Asked, np.ndarray]) -> np.ndarray:
+    def _combine(self, logs: Mapping[NetKey, np.ndarray]) -> np.ndarray:
         """Returns the (n, classes) probabilities of a batch, given the log probabilities of each net of each model."""
         part, members = self.ensembles.part, sum(count for _, count in self.models)
-        of_models = {
+        model_means = {
             model: np.mean([np.exp(logs[net, self.is_averaged]) for net in model.nets], axis=0)
             for model, _ in self.models
         }
-        parts = [count * part(of_models[model].T) for model, count in self.models]
+        parts = [count * part(model_means[model].T) for model, count in self.models]
         shares = np.ascontiguousarray(self.ensembles.whole(np.sum(parts, axis=0), members).T)
         shares /= shares.sum(axis=1, keepdims=True)
         return shares if self.fitted is None else self.fitted.output(shares)
@@ -105,14 +105,14 @@ def probabilities(predictors: Sequence[Predictor], images: Pixels) -> list[np.nd
     Raises:
       ImageError: the images are not of the type and size that the models were trained on.
     """
-    asked: dict[Asked, Answering] = {}
+    nets: dict[NetKey, Answering] = {}
     for predictor in predictors:
         for net in (net for model, _ in predictor.models for net in model.nets):
             key = net, predictor.is_averaged
-            asked[key] = asked.get(key) or net.answering(images, predictor.is_averaged, asked.values())
+            nets[key] = nets.get(key) or net.answering(images, predictor.is_averaged, nets.values())
     batches = [
-        [predictor._of_batch(dict(zip(asked, found, strict=True))) for predictor in predictors]
-        for found in by_batch(list(asked.values()), images)
+        [predictor._combine(dict(zip(nets, logs, strict=True))) for predictor in predictors]
+        for logs in by_batch(list(nets.values()), images)
     ]
     return [np.concatenate(shares) for shares in zip(*batches, strict=True)]
 
@@ -142,17 +142,17 @@ def rivals(record: Record, model: Predictor) -> list[Predictor]:
     """
     complete = [trial for trial in record.ranked if trial.state == State.COMPLETE and trial.weights is not None]
     names = {"the best single model": complete[:1], "the best head": [each for each in complete if each.is_head][:1]}
-    numbers = {trial.number for found in names.values() for trial in found}
-    said = {
-        number: " and ".join(name for name, found in names.items() if found and found[0].number == number)
+    numbers = {trial.number for trials in names.values() for trial in trials}
+    labels = {
+        number: " and ".join(name for name, trials in names.items() if trials and trials[0].number == number)
         for number in sorted(numbers, key=[trial.number for trial in complete].index)
     }
-    found = [
+    predictors = [
         Predictor(f"trial {number}, {words}", ((trained(record, record.trials[number]), 1),))
-        for number, words in said.items()
+        for number, words in labels.items()
     ]
-    same = model.models, model.is_averaged, model.fitted
-    return [each for each in found if (each.models, each.is_averaged, each.fitted) != same]
+    chosen_parts = model.models, model.is_averaged, model.fitted
+    return [each for each in predictors if (each.models, each.is_averaged, each.fitted) != chosen_parts]
 
 
 def best(sweep: Path, is_averaged: bool = False) -> Predictor:
@@ -193,10 +193,10 @@ def refit(sweep: Path, is_averaged: bool = False) -> Predictor:
     if not paths.is_sweep(folder):
         raise SweepError(f"{folder}: is not there; `{spelled('refit')} {sweep}` trains it")
     record = Record(folder)
-    of, best = record.file.parent, search.best
-    if of is None or best is None or (of.sweep, of.best_trial) != (search.file.id, best.number):
+    parent, best = record.file.parent, search.best
+    if parent is None or best is None or (parent.sweep, parent.best_trial) != (search.file.id, best.number):
         expected = f"of trial {best.number if best else None} of sweep {search.file.id}"
-        got = f"of trial {of.best_trial} of sweep {of.sweep}" if of else "a search"
+        got = f"of trial {parent.best_trial} of sweep {parent.sweep}" if parent else "a search"
         raise SweepError(f"{folder}: must be {expected}, got {got}; move it away, and `{spelled('refit')} {sweep}`")
     return of_refit(record, search, is_averaged)
 
@@ -218,14 +218,14 @@ def of_refit(record: Record, search: Record, is_averaged: bool) -> Predictor:
     if not models:
         way_out = f"`{spelled('refit')} {search.folder}` goes on with it"
         raise SweepError(f"{record.folder}: no trial is COMPLETE yet; {way_out}")
-    fitted, of = None, record.file.parent
+    fitted, parent = None, record.file.parent
     with suppress(SweepError, DamagedError):
-        if of and (its_own := read_best(search.folder)).trial == of.best_trial:
-            fitted = its_own.fitted_of(is_averaged)  # a refit has no images left on which to fit one
+        if parent and (search_best := read_best(search.folder)).trial == parent.best_trial:
+            fitted = search_best.fitted_of(is_averaged)  # a refit has no images left on which to fit one
     seeds = f"{counted(len(models), 'seed')}{averaged(is_averaged)}{adjusted(fitted)}"
     folds = record.settings.folds
-    on = "on train + validation" if folds is None else f"in {folds} folds, the mean of their nets"
-    label = f"the best config {on}, {seeds}"
+    training = "on train + validation" if folds is None else f"in {folds} folds, the mean of their nets"
+    label = f"the best config {training}, {seeds}"
     return Predictor(label, tuple((model, 1) for model in models), is_averaged, record.ensembles, fitted)
 
 

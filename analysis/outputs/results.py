@@ -37,7 +37,7 @@ def write_results(record: Record, data: Dataset | None) -> list[Path]:
 
     Args:
       record: the sweep.
-      data: the sweep's data; None if it is not at hand.
+      data: the sweep's data; None if it is not available.
 
     Returns:
       The paths that are shown to a person, in the order of writing.
@@ -48,26 +48,30 @@ def write_results(record: Record, data: Dataset | None) -> list[Path]:
     """
     if data is not None:
         write_averaged(record, data)
-    written = [write_report(record)]  # first, because damaged trials cannot prevent it
+    outputs = [write_report(record)]  # first, because damaged trials cannot prevent it
     write_tables(record)
-    written.append(record.folder / paths.TRIALS_CSV)
+    outputs.append(record.folder / paths.TRIALS_CSV)
     write_events(record)
     if write_best(record) is not None:
-        written.append(record.folder / paths.BEST)
+        outputs.append(record.folder / paths.BEST)
         if record.settings.folds and (members := out_of_fold.chosen(record)):
-            written.append(out_of_fold.write_out_of_fold(record, members))
+            outputs.append(out_of_fold.write_out_of_fold(record, members))
         if data is not None and data.test is not None:
             out = record.folder / paths.PREDICTIONS
             model, labels = predictor.chosen(record), data.test.labels
-            compared = predictor.rivals(record, model) if is_scored(labels, record) else []
-            shares, *of_rivals = predictor.probabilities([model, *compared], data.test.images)
+            rivals = predictor.rivals(record, model) if is_scored(labels, record) else []
+            shares, *rival_shares = predictor.probabilities([model, *rivals], data.test.images)
             write_test_predictions(model, data.test, read_kept(record.folder, data.test.ids), out, shares)
-            written.append(out)
+            outputs.append(out)
             if is_scored(labels, record):
-                others = {rival.label: rival.scored(found) for rival, found in zip(compared, of_rivals, strict=True)}
-                held_out.write(record, held_out.measured(record, model.label, labels, model.scored(shares), others))
+                scored_rivals = {
+                    rival.label: rival.scored(each) for rival, each in zip(rivals, rival_shares, strict=True)
+                }
+                held_out.write(
+                    record, held_out.measured(record, model.label, labels, model.scored(shares), scored_rivals)
+                )
                 write_report(record)  # again, now with the score
-    return written
+    return outputs
 
 
 def is_scored(labels: np.ndarray | None, record: Record) -> TypeGuard[np.ndarray]:
@@ -89,25 +93,27 @@ def write_averaged(record: Record, data: Dataset) -> None:
             continue
         if list(views(TrialConfig.from_dict(trial.config), data.image_size)) == [()]:
             continue
-        with suppress(SweepError):  # damage is reported for the best trial and by search.check; others get none
+        with suppress(SweepError):  # write_best and search.check report damage; here it only costs the file
             nets[path] = trained(record, trial).nets
-    found = {path: np.empty((len(data.valid.truth), len(record.classes)), np.float32) for path in nets}
-    for number, (rows, images) in enumerate(_judged(data)):
-        asked: dict[Path, Answering] = {}
-        for path, of_trial in nets.items():
+    arrays = {path: np.empty((len(data.valid.truth), len(record.classes)), np.float32) for path in nets}
+    for number, (rows, images) in enumerate(_judging_images(data)):
+        answering_nets: dict[Path, Answering] = {}
+        for path, trial_nets in nets.items():
             try:
-                asked[path] = of_trial[number].answering(images, True, asked.values())
+                answering_nets[path] = trial_nets[number].answering(images, True, answering_nets.values())
             except SweepError:
-                found.pop(path, None)
-        if asked:
-            for path, batches in zip(asked, zip(*by_batch(list(asked.values()), images), strict=True), strict=True):
-                if path in found:
-                    found[path][rows] = np.concatenate(batches)
-    for path, logits in found.items():
+                arrays.pop(path, None)
+        if answering_nets:
+            for path, batches in zip(
+                answering_nets, zip(*by_batch(list(answering_nets.values()), images), strict=True), strict=True
+            ):
+                if path in arrays:
+                    arrays[path][rows] = np.concatenate(batches)
+    for path, logits in arrays.items():
         save_array(path, logits)
 
 
-def _judged(data: Dataset) -> list[tuple[np.ndarray | slice, Pixels]]:
+def _judging_images(data: Dataset) -> list[tuple[np.ndarray | slice, Pixels]]:
     """Returns, for each net of a trial, the rows and pixels of the images by which it is judged.
 
     The net has seen none of these images in training.
@@ -115,4 +121,4 @@ def _judged(data: Dataset) -> list[tuple[np.ndarray | slice, Pixels]]:
     if data.folds is None:
         return [(slice(None), data.valid.images)]
     rows = [np.flatnonzero(data.folds == fold) for fold in np.unique(data.folds)]
-    return [(some, ChosenPixels(data.valid.images, some)) for some in rows]
+    return [(fold_rows, ChosenPixels(data.valid.images, fold_rows)) for fold_rows in rows]

@@ -31,7 +31,7 @@ def write_events(record: Record) -> tuple[list[int], list[str]]:
     Raises:
       OSError: the disk is full, or fails.
     """
-    written, damaged = [], []
+    numbers, messages = [], []
     for trial in record.trials:
         name = f"{trial.number:04d}"
         path = record.folder / "tensorboard" / name / f"events.out.tfevents.{name}"
@@ -40,7 +40,7 @@ def write_events(record: Record) -> tuple[list[int], list[str]]:
         try:
             events = list(_events(trial))
         except DamagedError as error:
-            damaged.append(str(error))
+            messages.append(str(error))
             continue
         make_folder(path.parent)
         # A SummaryWriter would not do: its thread loses the error of a full disk, and its events have the time of
@@ -49,8 +49,8 @@ def write_events(record: Record) -> tuple[list[int], list[str]]:
             for event in events:
                 writer.write(event.SerializeToString(deterministic=True))
             writer.flush()
-        written.append(trial.number)
-    return written, damaged
+        numbers.append(trial.number)
+    return numbers, messages
 
 
 def _events(trial: TrialRecord) -> Iterator[Event]:
@@ -72,8 +72,8 @@ def _events(trial: TrialRecord) -> Iterator[Event]:
     yield _plugin(time, "session_start_info", HParamsPluginData(session_start_info=start))
     for epoch in history:
         time += epoch["seconds"]
-        of_net = f"fold-{epoch['fold']}/" if "fold" in epoch else ""
-        yield _scalars(time, int(epoch["epoch"]), {of_net + name: epoch[name] for name in SCALARS if name in epoch})
+        prefix = f"fold-{epoch['fold']}/" if "fold" in epoch else ""
+        yield _scalars(time, int(epoch["epoch"]), {prefix + name: epoch[name] for name in SCALARS if name in epoch})
     if trial.value is not None:
         yield _scalars(end, trial.best_epoch or trial.folds, {"value": trial.value})
     status = Status.Value("STATUS_FAILURE" if trial.state == State.FAIL else "STATUS_SUCCESS")

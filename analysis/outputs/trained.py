@@ -67,8 +67,8 @@ def check_images(images: Any, image_size: tuple[int, int], kind: type[np.ndarray
         case (0, _, _, _):
             way_out = "; give it one image at least"
         case (_, channels, _, 3) if channels != 3:
-            turned = "permute(0, 3, 1, 2)" if kind is torch.Tensor else "transpose(0, 3, 1, 2)"
-            way_out = f": the channels come last; images.{turned} puts them where they belong"
+            call = "permute(0, 3, 1, 2)" if kind is torch.Tensor else "transpose(0, 3, 1, 2)"
+            way_out = f": the channels come last; images.{call} puts them where they belong"
         case (_, channels, _, _) if channels != 3:
             way_out = "; turn them into RGB, three channels: a grey one three times, an alpha channel left out"
         case (_, _, rows, columns) if (rows, columns) != (height, width):
@@ -76,13 +76,13 @@ def check_images(images: Any, image_size: tuple[int, int], kind: type[np.ndarray
         case (_, _, _, _) if images.dtype in (torch.uint8, np.uint8):
             return
         case (_, _, _, _):
-            least, most = float(images.min()), float(images.max())
+            lowest, highest = float(images.min()), float(images.max())
             advice = "give the pixels as they are in the file, whole numbers from 0 to 255"
-            if least >= 0 and most <= 1:
+            if lowest >= 0 and highest <= 1:
                 advice = "multiply them by 255, round, and convert them to uint8"
-            elif least >= 0 and most <= 255:
+            elif lowest >= 0 and highest <= 255:
                 advice = "convert them to uint8"
-            way_out = f" from {least:g} to {most:g}; {advice}: the model normalises by itself"
+            way_out = f" from {lowest:g} to {highest:g}; {advice}: the model normalises by itself"
         case _:
             way_out = "; stack them, an image a row"
     raise ImageError(f"{rule}, got {str(images.dtype).removeprefix('torch.')} of shape {tuple(images.shape)}{way_out}")
@@ -119,7 +119,7 @@ class Trained:
 
     @cached_property
     def nets(self) -> "tuple[Trained, ...]":
-        """The single nets of the model, each as a model of its own: one, or with folds one a fold in their order.
+        """The single nets of the model, each as a model of its own: one net, or one for each fold in their order.
 
         Raises:
           SweepError: the weights are damaged.
@@ -149,20 +149,20 @@ class Trained:
         """
         if self.folds is not None:
             return MeanOfNets([net.module_on(device) for net in self.nets]).eval()
-        model = self._built(self.config.from_scratch())
+        model = self._build(self.config.from_scratch())
         try:
             weights = read_safetensors(self.weights)
             if not frozen.names(model) <= weights.keys():
                 remember({each.arch: each for each in self.pretrained})
-                model = self._built(self.config)
+                model = self._build(self.config)
             frozen.load_own(place(model, self.config.arch, device), weights)
         except (RuntimeError, SafetensorError) as error:
             raise SweepError(f"trial {self.trial}: its weights are not those of its config: {error}") from None
         return model.eval()
 
-    def _built(self, config: TrialConfig) -> nn.Module:
+    def _build(self, config: TrialConfig) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)  # gives frozen random weights the values of training
+            torch.manual_seed(config.seed)  # so that frozen random weights are the same as in training
             return fill(build(config, len(self.classes), self.image_size))
 
     @cached_property
@@ -182,7 +182,7 @@ class Trained:
         nets = list[Answering]()
         for net in self.nets:
             nets.append(net.answering(images, is_averaged, nets))
-        return np.concatenate([log_of_mean(found) for found in by_batch(nets, images)])
+        return np.concatenate([log_of_mean(logs) for logs in by_batch(nets, images)])
 
     def answering(self, images: Pixels, is_averaged: bool, others: Iterable[Answering] = ()) -> Answering:
         """Returns this model, which must have a single net, ready to predict images on a GPU if there is one.

@@ -48,7 +48,7 @@ class Style:
     width: float = 1.5
 
 
-LOOKS = {
+STYLES = {
     State.COMPLETE: Style("blue", "circle"),
     State.PRUNED: Style("grey", "triangle"),
     State.FAIL: Style("red", "cross"),
@@ -77,7 +77,7 @@ class Series:
     """Points of a chart that are drawn in the same style.
 
     Attributes:
-      look: a name in `LOOKS`.
+      style: a name in `STYLES`.
       x, y: the coordinates of the points; a y of None interrupts the line.
       name: the name in the legend; empty for none.
       texts: for each point, the text that is shown when a person points at it; empty for no texts.
@@ -85,7 +85,7 @@ class Series:
       intervals_along: the axis, x or y, along which the intervals lie.
     """
 
-    look: str
+    style: str
     x: Sequence[float]
     y: Sequence[float | None]
     name: str = ""

@@ -30,24 +30,24 @@ def count_states(record: Record) -> dict[State, int]:
 def progress(record: Record) -> str:
     """Returns how far the sweep is: `finished, 50 of 50 trials ended`, `running, 9 of 50 trials ended, 14 paused`."""
     counts = count_states(record)
-    unended, wanted, budget = counts.get(State.RUNNING, 0), record.trials_wanted, record.settings.budget_epochs
+    unended, trials_wanted, budget = counts.get(State.RUNNING, 0), record.trials_wanted, record.settings.budget_epochs
     paused = sum(trial.is_paused for trial in record.trials)
     ended, running = sum(counts.values()) - unended, unended - paused
-    text = f"{ended} of {counted(wanted, 'trial')} ended"
+    text = f"{ended} of {counted(trials_wanted, 'trial')} ended"
     if budget:
         text = f"{counted(ended, 'trial')} ended, {record.epochs:,} of {counted(budget, 'epoch')} trained"
     text += (f", {running} RUNNING" if running else "") + (f", {paused} paused" if paused else "")
-    stopped = record.file.starts[-1].stopped if record.file.starts else ""
-    if ended >= wanted and not unended:
+    stop_reason = record.file.starts[-1].stopped if record.file.starts else ""
+    if ended >= trials_wanted and not unended:
         return f"finished, {text}"
-    if stopped:
-        return f"interrupted ({plain(stopped)}), {text}"
+    if stop_reason:
+        return f"interrupted ({plain(stop_reason)}), {text}"
     return f"running, {text} (unless its driver was killed)"  # the folder does not show which is true
 
 
 @lru_cache(maxsize=4)
 def histories(record: Record) -> dict[int, list[dict[str, float]]]:
-    """Returns the epochs that count of each trial, by its number; a damaged trial has none.
+    """Returns, by the number of each trial, its epochs that count; a damaged trial has none.
 
     The result is computed once for each `Record` object.
     """
@@ -72,19 +72,19 @@ def failures(record: Record) -> dict[str, list[TrialRecord]]:
 
 
 def micro_batches(record: Record) -> str:
-    """Returns, in words, which trials did not fit into a GPU's memory, and the consequence; empty if all did fit."""
-    short = []
+    """Returns, in words, which trials did not fit into a GPU's memory, and the consequence; empty if all fitted."""
+    items = []
     for trial in record.trials:
         for epoch in histories(record)[trial.number][-1:]:  # a micro-batch never grows again
             if epoch["micro_batch"] < trial.config["batch_size"]:
-                short.append(
+                items.append(
                     f"trial {trial.number}: micro-batches of {epoch['micro_batch']} of its batch of "
                     f"{trial.config['batch_size']}"
                 )
-    if not short:
+    if not items:
         return ""
     return (
-        f"{'; '.join(short)}, for lack of GPU memory; batch norm sees smaller batches, so the result differs a little."
+        f"{'; '.join(items)}, for lack of GPU memory; batch norm sees smaller batches, so the result differs a little."
     )
 
 
@@ -97,12 +97,12 @@ def notes(record: Record) -> str:
     for trial in record.trials:
         if trial.note:
             by_note.setdefault(trial.note, []).append(trial.number)
-    found = []
+    items = []
     for note, numbers in by_note.items():
-        shown = ", ".join(map(str, numbers[:MOST_FAILURES]))
-        more = f" and {len(numbers) - MOST_FAILURES} more" if len(numbers) > MOST_FAILURES else ""
-        found.append(f"{'trial' if len(numbers) == 1 else 'trials'} {shown}{more}: {plain(note)}")
-    return f"{'; '.join(found)}." if found else ""
+        numbers_shown = ", ".join(map(str, numbers[:MOST_FAILURES]))
+        rest = f" and {len(numbers) - MOST_FAILURES} more" if len(numbers) > MOST_FAILURES else ""
+        items.append(f"{'trial' if len(numbers) == 1 else 'trials'} {numbers_shown}{rest}: {plain(note)}")
+    return f"{'; '.join(items)}." if items else ""
 
 
 def config_fields(config: Mapping[str, Any]) -> dict[str, str]:
@@ -110,8 +110,8 @@ def config_fields(config: Mapping[str, Any]) -> dict[str, str]:
 
     The seed, augmentations that are off and fields that the architecture does not read are left out.
     """
-    off = {name for name in AUGMENTATIONS + MIXING if config.get(name) == 0} | unread_fields(config.get("arch", ""))
-    return {name: value_text(value) for name, value in config.items() if name not in off | {"seed"}}
+    hidden = {name for name in AUGMENTATIONS + MIXING if config.get(name) == 0} | unread_fields(config.get("arch", ""))
+    return {name: value_text(value) for name, value in config.items() if name not in hidden | {"seed"}}
 
 
 def config_text(config: Mapping[str, Any]) -> str:
@@ -128,12 +128,12 @@ def value_text(value: Any) -> str:
 
 def duration(seconds: float) -> str:
     """Returns a time as it is shown: `41 s`, `12:05 min` or `3:20 h`."""
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60}:{whole % 60:02d} min"
-    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
+    full_seconds = int(seconds)
+    if full_seconds < 60:
+        return f"{full_seconds} s"
+    if full_seconds < 3600:
+        return f"{full_seconds // 60}:{full_seconds % 60:02d} min"
+    return f"{full_seconds // 3600}:{full_seconds % 3600 // 60:02d} h"
 
 
 def damage(record: Record) -> str:
@@ -164,12 +164,12 @@ def scarcity(record: Record) -> str:
     sample, images = sample_of(record), len(record.valid_labels)
     if not sample.is_small:
         return ""
-    why = ""
+    reason = ""
     if images >= FEW_IMAGES:  # only a balanced accuracy, with classes of unequal size, comes here
-        why = f", for the smallest class has {min(map(len, sample.strata))} and counts as much as the largest"
+        reason = f", for the smallest class has {min(map(len, sample.strata))} and counts as much as the largest"
     return (
-        f" {counted(images, 'validation image')} {'is' if images == 1 else 'are'} too few to go by{why}: which trial "
-        f"is the best may be chance, and the intervals are wide. With {FEW_IMAGES} or more they narrow."
+        f" {counted(images, 'validation image')} {'is' if images == 1 else 'are'} too few to go by{reason}: which "
+        f"trial is the best may be chance, and the intervals are wide. With {FEW_IMAGES} or more they narrow."
     )
 
 
@@ -178,9 +178,9 @@ def caution(record: Record, best: TrialRecord) -> str:
     images, error = len(record.valid_labels), None
     with suppress(DamagedError):
         error = standard_error(record, best)
-    size = f"; one standard error on so many images is about {error:.4f}" if error is not None else ""
-    of_all = f"the best of {len(record.ranked)} trials, each" if len(record.ranked) > 1 else "the only trial with one,"
+    error_text = f"; one standard error on so many images is about {error:.4f}" if error is not None else ""
+    rank = f"the best of {len(record.ranked)} trials, each" if len(record.ranked) > 1 else "the only trial with one,"
     return (
-        f"It is {of_all} at its best epoch, on the same {counted(images, 'validation image')}, and so "
-        f"flattered{size}.{scarcity(record)}"
+        f"It is {rank} at its best epoch, on the same {counted(images, 'validation image')}, and so "
+        f"flattered{error_text}.{scarcity(record)}"
     )

@@ -16,9 +16,9 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from sweep.analysis.report.charts import (
     COLOURS,
-    LOOKS,
     MATRIX_TITLES,
     MOST_NUMBERED,
+    STYLES,
     Axis,
     Chart,
     Figure,
@@ -114,39 +114,39 @@ def _draw(chart: Chart | Matrix, axes: Axes, scale: float) -> None:
 
 
 def _draw_series(series: Series, axes: Axes, scale: float) -> None:
-    look = LOOKS[series.look]
-    colour, label = COLOURS[look.colour][0], series.name or None
+    style = STYLES[series.style]
+    colour, label = COLOURS[style.colour][0], series.name or None
     y = [math.nan if value is None else value for value in series.y]
-    if look.bars:
+    if style.bars:
         axes.barh(y, series.x, height=0.6, color=colour, label=label)
         return
     if series.intervals:
         low, high = zip(*series.intervals, strict=True)
         if series.intervals_along == "x":
-            axes.hlines(y, low, high, colors=colour, lw=look.width)
+            axes.hlines(y, low, high, colors=colour, lw=style.width)
         else:
-            axes.vlines(series.x, low, high, colors=colour, lw=look.width)
+            axes.vlines(series.x, low, high, colors=colour, lw=style.width)
     axes.plot(
         series.x,
         y,
         color=colour,
         label=label,
-        linestyle=LINES.get(look.line, ""),
-        drawstyle="steps-post" if look.line == "steps" else "default",
-        linewidth=look.width,
-        marker=MARKERS.get(look.marker, ""),
-        markersize=look.size * 0.8 * scale,
-        markerfacecolor="none" if look.marker in HOLLOW else colour,
+        linestyle=LINES.get(style.line, ""),
+        drawstyle="steps-post" if style.line == "steps" else "default",
+        linewidth=style.width,
+        marker=MARKERS.get(style.marker, ""),
+        markersize=style.size * 0.8 * scale,
+        markerfacecolor="none" if style.marker in HOLLOW else colour,
     )
 
 
 def _set_axis(axis: Axis, axes: Axes, side: str) -> None:
     axes.set(**{f"{side}label": axis.title, f"{side}scale": "log" if axis.is_log else "linear"})
     if axis.ticks:
-        drawn = axes.xaxis if side == "x" else axes.yaxis
-        drawn.set_major_locator(FixedLocator([place for place, _ in axis.ticks]))
-        drawn.set_minor_locator(NullLocator())
-        drawn.set_ticklabels([text for _, text in axis.ticks])
+        drawn_axis = axes.xaxis if side == "x" else axes.yaxis
+        drawn_axis.set_major_locator(FixedLocator([place for place, _ in axis.ticks]))
+        drawn_axis.set_minor_locator(NullLocator())
+        drawn_axis.set_ticklabels([text for _, text in axis.ticks])
     if axis.span is not None:
         axes.set(**{f"{side}lim": axis.span})
 
@@ -165,5 +165,5 @@ def _draw_matrix(matrix: Matrix, axes: Axes) -> None:
             axes.text(column, row, f"{matrix.counts[row][column]}", ha="center", va="center", color=COLOURS["ink"][0])
     x_title, y_title, scale_title = MATRIX_TITLES
     axes.set(xlabel=x_title, ylabel=y_title)
-    beside = axes.inset_axes((1.03, 0, 0.04, 1))  # a colour bar as high as the matrix
-    axes.figure.colorbar(image, cax=beside, label=scale_title)
+    bar_axes = axes.inset_axes((1.03, 0, 0.04, 1))  # a colour bar as high as the matrix
+    axes.figure.colorbar(image, cax=bar_axes, label=scale_title)

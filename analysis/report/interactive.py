@@ -13,9 +13,9 @@ from typing import Any
 import cv2
 
 from sweep.analysis.report.charts import (
-    LOOKS,
     MATRIX_TITLES,
     MOST_NUMBERED,
+    STYLES,
     Axis,
     Chart,
     Matrix,
@@ -70,7 +70,7 @@ def matrix_figure(matrix: Matrix) -> PlotlyObject:
     """Returns a confusion matrix as a figure of plotly's."""
     size, (x_title, y_title, scale_title) = len(matrix.names), MATRIX_TITLES
     names = [text(name) for name in matrix.names]
-    pointed = [
+    hover_texts = [
         [
             f"is {names[row]}, said to be {names[column]}:<br>{count} of {sum(counts)}"
             for column, count in enumerate(counts)
@@ -84,7 +84,7 @@ def matrix_figure(matrix: Matrix) -> PlotlyObject:
         "zmax": 1,
         "colorscale": [[0, "var(--none)"], [1, "var(--all)"]],
         "colorbar": {"title": {"text": scale_title, "side": "right"}, "thickness": 10, "outlinewidth": 0},
-        "hovertext": pointed,
+        "hovertext": hover_texts,
         "hoverinfo": "text",
         "xgap": 1,
         "ygap": 1,
@@ -141,7 +141,7 @@ def _layout(height_px: int) -> PlotlyObject:
 
 
 def _axis(axis: Axis) -> PlotlyObject:
-    drawn: PlotlyObject = {
+    plotly_axis: PlotlyObject = {
         "title": {"text": text(axis.title), "standoff": 8},
         "automargin": True,
         "gridcolor": "var(--line)",
@@ -150,19 +150,19 @@ def _axis(axis: Axis) -> PlotlyObject:
         "type": "log" if axis.is_log else "linear",
     }
     if axis.ticks:
-        drawn |= {
+        plotly_axis |= {
             "tickangle": 0,
             "tickvals": [_number(place) for place, _ in axis.ticks],
             "ticktext": [text(label) for _, label in axis.ticks],
         }
     if axis.span is not None:
-        drawn["range"] = [_number(math.log10(end) if axis.is_log else end) for end in axis.span]
-    return drawn
+        plotly_axis["range"] = [_number(math.log10(end) if axis.is_log else end) for end in axis.span]
+    return plotly_axis
 
 
 def _traces(series: Series) -> list[PlotlyObject]:
-    look = LOOKS[series.look]
-    colour = f"var(--{look.colour})"
+    style = STYLES[series.style]
+    colour = f"var(--{style.colour})"
     trace: PlotlyObject = {
         "x": [_number(value) for value in series.x],
         "y": [_number(value) for value in series.y],
@@ -172,16 +172,16 @@ def _traces(series: Series) -> list[PlotlyObject]:
     }
     if series.texts:
         trace["hovertext"] = [text(words) for words in series.texts]
-    if look.bars:
+    if style.bars:
         return [trace | {"type": "bar", "orientation": "h", "width": 0.6, "marker": {"color": colour}}]
-    trace |= {"type": "scatter", "mode": "+".join(["lines"] * bool(look.line) + ["markers"] * bool(look.marker))}
-    if look.marker:
-        edge = {"width": 2 if look.marker == "cross" else 1.5, "color": colour}
-        trace["marker"] = {"symbol": MARKERS[look.marker], "size": look.size, "color": colour, "line": edge}
-    if look.line:
-        shape = "hv" if look.line == "steps" else "linear"
-        trace["line"] = {"color": colour, "width": look.width, "dash": LINES[look.line], "shape": shape}
-    return [*_intervals(series, look.width, colour), trace]
+    trace |= {"type": "scatter", "mode": "+".join(["lines"] * bool(style.line) + ["markers"] * bool(style.marker))}
+    if style.marker:
+        edge = {"width": 2 if style.marker == "cross" else 1.5, "color": colour}
+        trace["marker"] = {"symbol": MARKERS[style.marker], "size": style.size, "color": colour, "line": edge}
+    if style.line:
+        shape = "hv" if style.line == "steps" else "linear"
+        trace["line"] = {"color": colour, "width": style.width, "dash": LINES[style.line], "shape": shape}
+    return [*_intervals(series, style.width, colour), trace]
 
 
 def _intervals(series: Series, width: float, colour: str) -> list[PlotlyObject]:
@@ -191,9 +191,13 @@ def _intervals(series: Series, width: float, colour: str) -> list[PlotlyObject]:
     """
     if not series.intervals:
         return []
-    along = [end if end is None else _number(end) for low, high in series.intervals for end in (low, high, None)]
-    across = [_number(place) for at in (series.y if series.intervals_along == "x" else series.x) for place in [at] * 3]
-    x, y = (along, across) if series.intervals_along == "x" else (across, along)
+    ends = [end if end is None else _number(end) for low, high in series.intervals for end in (low, high, None)]
+    places = [
+        _number(place)
+        for coordinate in (series.y if series.intervals_along == "x" else series.x)
+        for place in [coordinate] * 3
+    ]
+    x, y = (ends, places) if series.intervals_along == "x" else (places, ends)
     line = {"color": colour, "width": width}
     return [
         {"type": "scatter", "mode": "lines", "line": line, "showlegend": False, "hoverinfo": "skip", "x": x, "y": y}

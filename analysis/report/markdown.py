@@ -21,10 +21,10 @@ class Verbatim(Markup):
 
 def code(text: Any) -> Verbatim:
     """Returns a code span with a text that people can copy unchanged; control characters become spaces."""
-    shown = "".join(c if c.isprintable() else " " for c in str(text))
-    fence = "`" * (max(map(len, re.findall("`+", shown)), default=0) + 1)
+    printable = "".join(c if c.isprintable() else " " for c in str(text))
+    fence = "`" * (max(map(len, re.findall("`+", printable)), default=0) + 1)
     space = " " if len(fence) > 1 else ""  # backticks at the ends would join the fence
-    return Verbatim(f"{fence}{space}{shown}{space}{fence}")
+    return Verbatim(f"{fence}{space}{printable}{space}{fence}")
 
 
 def literal(text: str) -> Verbatim:
@@ -47,7 +47,7 @@ def environment(finalize: Callable[[Any], Any] = escaped) -> Environment:
       finalize: a function that is applied to the value of each expression too. The default is for Markdown, in which
         both HTML and marks have to be escaped.
     """
-    made = Environment(
+    templates = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         finalize=finalize,
@@ -55,5 +55,5 @@ def environment(finalize: Callable[[Any], Any] = escaped) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"code": code, "literal": literal, "counted": counted}
-    return made
+    templates.filters |= {"code": code, "literal": literal, "counted": counted}
+    return templates

@@ -38,7 +38,7 @@ from sweep.storage.errors import SweepError
 from sweep.storage.files import DamagedError, make_folder, remove, save_bytes, utf8
 from sweep.storage.programs import spelled
 
-FUNCTIONS = {  # which the templates call
+FUNCTIONS = {  # the functions that the templates call
     "contents": contents,
     "cost": cost,
     "command_of": command_of,
@@ -56,12 +56,12 @@ FUNCTIONS = {  # which the templates call
 
 @dataclass(frozen=True)
 class Context:
-    """The values that the templates are given; whatever a single call computes, they get by themselves.
+    """The values that the templates are given; whatever takes only one call, they compute with `FUNCTIONS`.
 
     Attributes:
       record: the sweep.
       best: the best trial; None if no trial is COMPLETE.
-      choice: what to predict with; None if no trial is COMPLETE with its predictions.
+      choice: the ways to predict; None if no COMPLETE trial has its predictions.
       repeated: the repeat of the best configs with other seeds; None if there is none.
       repeated_damaged: why the repeat cannot be read; empty if it can.
       ranges: where the best values lie in the ranges that were searched.
@@ -103,7 +103,7 @@ def write_report(record: Record) -> Path:
     make_folder(folder)
     pngs = {name: render(figure) for name, figure in context.figures.items()}
     pictures = {"mistakes": context.images.mistakes, "doubts": context.doubts.pictures if context.doubts else ()}
-    pngs |= {name: render_pictures(shown) for name, shown in pictures.items() if shown and shown[0].pixels is not None}
+    pngs |= {name: render_pictures(group) for name, group in pictures.items() if group and group[0].pixels is not None}
     if context.near_pairs:
         pngs["near-duplicates"] = render_pictures(context.near_pairs)
     for old in folder.glob("*.png"):
@@ -115,12 +115,12 @@ def write_report(record: Record) -> Path:
     digests = (hashlib.sha256(script.encode()).digest() for script in scripts.values())
     hashes = [f"sha256-{base64.b64encode(digest).decode()}" for digest in digests]
     page = {"scripts": scripts, "hashes": hashes, "colours": COLOURS, "embedded": embedded, "source": source}
-    for name, templates, more in (
+    for name, templates, values in (
         (paths.REPORT_TEXT, environment(), {"pngs": pngs}),
         (paths.REPORT_PAGE, environment(_on_one_line), page),
     ):
         templates.filters |= _filters(record)
-        text = templates.get_template(name).render(vars(context) | FUNCTIONS | more)
+        text = templates.get_template(name).render(vars(context) | FUNCTIONS | values)
         save_bytes(record.folder / name, utf8(text))
     return record.folder / paths.REPORT_PAGE
 
@@ -132,14 +132,14 @@ def _context(record: Record) -> Context:
       SweepError, DamagedError: settings, ledger or validation labels cannot be read.
     """
     best, rows = record.best, ranges(record)
-    again, repeated_damaged = None, ""
+    repeat, repeated_damaged = None, ""
     try:
-        again = repeated.read(record)
+        repeat = repeated.read(record)
     except DamagedError as error:
         repeated_damaged = str(error)
     choice = choose(record) if best else None
     images = best_trial(record, best, choice) if best else BestTrial()
-    of_folds = folds.part(record)
+    folds_part = folds.part(record)
     figures = [
         history.over_trials(record),
         history.over_time(record),
@@ -150,25 +150,25 @@ def _context(record: Record) -> Context:
         cost.states_figure(record),
         cost.pareto_figure(record),
         *images.figures,
-        *(of_folds.figures if of_folds else ()),
+        *(folds_part.figures if folds_part else ()),
     ]
     return Context(
         record=record,
         best=best,
         choice=choice,
-        repeated=again,
+        repeated=repeat,
         repeated_damaged=repeated_damaged,
         ranges=rows,
         doubts=doubts(record) if best else None,
         near_pairs=near_pairs(record),
         images=images,
-        folds=of_folds,
+        folds=folds_part,
         figures={figure.name: figure for figure in figures if figure},
     )
 
 
 def _on_one_line(value: Any) -> Any:
-    """Returns a text in which no line breaks between a number and its percent sign; any other value unchanged."""
+    """Returns a text with a no-break space between a number and its percent sign; any other value unchanged."""
     return re.sub(r"(?<=\d) %", "\u00a0%", value) if type(value) is str else value
 
 

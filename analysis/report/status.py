@@ -50,7 +50,7 @@ def show(sweep: Path) -> None:
     """Prints the status of a sweep, fitted to the terminal if there is one.
 
     Raises:
-      SweepError, DamagedError: as in `look`.
+      SweepError, DamagedError: as in `status_text`.
     """
     text, _ = status_text(sweep)
     print(fitted(text, *shutil.get_terminal_size()) if sys.stdout.isatty() else text)
@@ -76,9 +76,9 @@ def status_text(sweep: Path) -> tuple[str, bool]:
     if running := [_running(trial, record.settings.folds) for trial in unended if not trial.is_paused]:
         lines += [f"running: {', '.join(running)}", *_nodes(record)]
     if paused := [str(trial.number) for trial in unended if trial.is_paused]:
-        waits = "waits" if len(paused) == 1 else "wait"
-        which = f"{counted(len(paused), 'trial')} {waits} at a rung, without a worker, for others to come there"
-        lines.append(f"paused: {which} ({', '.join(paused)})")
+        verb = "waits" if len(paused) == 1 else "wait"
+        sentence = f"{counted(len(paused), 'trial')} {verb} at a rung, without a worker, for others to come there"
+        lines.append(f"paused: {sentence} ({', '.join(paused)})")
     counts = count_states(record)
     is_ended = State.RUNNING not in counts and sum(counts.values()) >= record.trials_wanted
     if driver:
@@ -96,17 +96,17 @@ def fitted(text: str, width: int, height: int) -> str:
 
     A line takes at most `MOST_LINES` lines of the terminal, or fewer if the whole text would not fit otherwise.
     """
-    for most in range(MOST_LINES, 0, -1):
-        lines = [part for line in text.splitlines() for part in _broken(line, width, most)]
+    for max_lines in range(MOST_LINES, 0, -1):
+        lines = [part for line in text.splitlines() for part in _wrap(line, width, max_lines)]
         if len(lines) < height:  # the prompt takes one line
             break
     return "\n".join(lines)
 
 
-def _broken(line: str, width: int, most: int) -> list[str]:
+def _wrap(line: str, width: int, max_lines: int) -> list[str]:
     indent = " " * (2 + len(line) - len(line.lstrip()))
     return textwrap.wrap(
-        line, width, subsequent_indent=indent, max_lines=most, placeholder=" …", break_on_hyphens=False
+        line, width, subsequent_indent=indent, max_lines=max_lines, placeholder=" …", break_on_hyphens=False
     )
 
 
@@ -121,15 +121,15 @@ def summary(record: Record) -> str:
         lines.append("best: no trial is COMPLETE yet")
     else:
         lines += [f"best: {trial_line(record, best)}", f"  {config_text(best.config)}", f"  {caution(record, best)}"]
-    if tested := held_out.sentence(record):
-        lines.append(f"test: {tested}")
+    if test_sentence := held_out.sentence(record):
+        lines.append(f"test: {test_sentence}")
     for trial in baselines(record):
         lines.append(f"baseline {trial.baseline}: {trial_line(record, trial)}")
-    if failed := failures(record):
-        lines.append("failures: " + ", ".join(f"{len(trials)} {reason}" for reason, trials in failed.items()))
-    for what, name in FILES.items():
+    if trials_by_reason := failures(record):
+        lines.append("failures: " + ", ".join(f"{len(trials)} {reason}" for reason, trials in trials_by_reason.items()))
+    for label, name in FILES.items():
         if (record.folder / name).exists():
-            lines.append(f"{what}: {record.folder / name}")
+            lines.append(f"{label}: {record.folder / name}")
     return "\n".join(lines)
 
 
@@ -145,18 +145,18 @@ def watch(sweep: Path, console: Console | None = None) -> None:
     """Shows the status until the sweep has ended, updated in place; without a terminal, prints it at each change."""
     console = console or Console(force_terminal=sys.stdout.isatty())
     if not console.is_terminal:
-        shown = ""
-        for text in _looks(sweep):
-            if text != shown:
+        last_text = ""
+        for text in _status_texts(sweep):
+            if text != last_text:
                 print(text, end="\n\n", flush=True)
-                shown = text
+                last_text = text
         return
     with Live(console=console, auto_refresh=False) as live:
-        for text in _looks(sweep):
+        for text in _status_texts(sweep):
             live.update(Text(fitted(text, *console.size)), refresh=True)
 
 
-def _looks(sweep: Path) -> Iterator[str]:
+def _status_texts(sweep: Path) -> Iterator[str]:
     while True:
         store_of(sweep).fetch(sweep, whole=False)
         text, is_ended = status_text(sweep)
@@ -174,12 +174,12 @@ def _running(trial: TrialRecord, folds: int | None) -> str:
 
 
 def _nodes(record: Record) -> list[str]:
-    """Returns a line for each node of a cluster, with what runs and what ended there; none without a cluster."""
+    """Returns, for each node of a cluster, a line about the trials that run or ended there; none without one."""
     lines = []
     for node in sorted({trial.node for trial in record.trials if trial.node}):
-        here = [trial for trial in record.trials if trial.node == node]
-        running = [str(trial.number) for trial in here if trial.state == State.RUNNING and not trial.is_paused]
-        ended = sum(trial.state != State.RUNNING for trial in here)
+        trials = [trial for trial in record.trials if trial.node == node]
+        running = [str(trial.number) for trial in trials if trial.state == State.RUNNING and not trial.is_paused]
+        ended = sum(trial.state != State.RUNNING for trial in trials)
         lines.append(
             f"node {plain(node)}: runs {', '.join(running) or 'nothing'}; {counted(ended, 'trial')} ended there"
         )
@@ -194,10 +194,10 @@ def _time_left(record: Record) -> str:
     """
     if record.settings.budget_epochs or any(trial.is_paused for trial in record.trials):
         return ""
-    started = datetime.fromisoformat(record.file.starts[-1].time)
+    start = datetime.fromisoformat(record.file.starts[-1].time)
     ended = [trial.ended_at for trial in record.trials if trial.ended_at]
-    here = [moment for moment in ended if moment >= started]
-    left = record.trials_wanted - len(ended)
-    if not here or left <= 0:
+    moments = [moment for moment in ended if moment >= start]
+    trials_left = record.trials_wanted - len(ended)
+    if not moments or trials_left <= 0:
         return ""
-    return f"; about {duration((max(here) - started).total_seconds() / len(here) * left)} left"
+    return f"; about {duration((max(moments) - start).total_seconds() / len(moments) * trials_left)} left"

@@ -38,27 +38,27 @@ FOLDER = click.Path(path_type=Path)
 @click.option("--tables", type=FOLDER, default=TABLES, help="Gets the tables in the end.")
 def main(names: tuple[str, ...], until: int | None, count: int, rows: Path, tables: Path) -> None:
     """Records the rows that are missing, and writes the tables."""
-    wanted = [name for name in NAMES if name in names or not names]
+    table_names = [name for name in NAMES if name in names or not names]
     with exit_codes(), driver_lock(rows):
-        works = processes.works_of(wanted, rows)
+        works = processes.works_of(table_names, rows)
         for work in works:
-            print(_rows_there(work), flush=True)
-        taken = processes.no_rows_taken()
-        begun = processes.begin(count, wanted, until, rows, taken)
+            print(_progress(work), flush=True)
+        rows_taken = processes.no_rows_taken()
+        recorders = processes.begin(count, table_names, until, rows, rows_taken)
         for work in works:  # while the processes train, because estimating the time builds each net
             hours = work.seconds() / 3600
             print(f"{work.recording.name}: all rows take about {hours:.2f} hours of one core", flush=True)
-        while any(process.is_alive() for process in begun):
-            for process in begun:
+        while any(process.is_alive() for process in recorders):
+            for process in recorders:
                 process.join(COLLECT_SECONDS / count)
             _collect(works, rows)
         _collect(works, tables)
         write_list(tables)
-        if failed := [process.exitcode for process in begun if process.exitcode]:
-            raise SystemExit(failed[0])
+        if failures := [process.exitcode for process in recorders if process.exitcode]:
+            raise SystemExit(failures[0])
 
 
-def _rows_there(work: Work) -> str:
+def _progress(work: Work) -> str:
     curves, rows = work.table().curves, len(work.recording.rows)
     hours = sum(float(curve.seconds.sum()) for curve in curves) / 3600
     return f"{work.recording.name}: {len(curves)} of {rows} rows are there, which took {hours:.2f} hours of one core"

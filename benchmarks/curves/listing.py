@@ -28,7 +28,7 @@ def write_list(folder: Path) -> None:
     """Writes README.md beside the tables; after a crash the old file or the new one is there.
 
     Raises:
-      DamagedError: a file there is no table.
+      DamagedError: a file in the folder is not a table.
       OSError: the disk is full or fails.
     """
     save_bytes(folder / NAME, utf8("\n".join(_lines(folder)) + "\n"))

@@ -19,24 +19,24 @@ def works_of(names: list[str], folder: Path) -> list[Work]:
 
 
 def no_rows_taken() -> Any:
-    """Returns a counter of the rows taken, which all processes share as long as this one keeps it."""
+    """Returns a counter of the rows that were taken; all processes share it as long as this one keeps it."""
     return CONTEXT.Value("i", 0)
 
 
-def begin(count: int, names: list[str], until: int | None, folder: Path, taken: Any) -> list[SpawnProcess]:
-    """Starts so many processes, which end with this one or when there is no row left to take.
+def begin(count: int, names: list[str], until: int | None, folder: Path, rows_taken: Any) -> list[SpawnProcess]:
+    """Starts `count` processes, which end with this one or when there is no row left to take.
 
     Args:
       until: the number of rows of each table to record; None for all.
     """
-    arguments = (names, until, folder, taken)
+    arguments = (names, until, folder, rows_taken)
     processes = [CONTEXT.Process(target=_record, args=arguments, daemon=True) for _ in range(count)]
     for process in processes:
         process.start()
     return processes
 
 
-def _record(names: list[str], until: int | None, folder: Path, taken: Any) -> None:
+def _record(names: list[str], until: int | None, folder: Path, rows_taken: Any) -> None:
     import cv2
     import torch
 
@@ -51,9 +51,9 @@ def _record(names: list[str], until: int | None, folder: Path, taken: Any) -> No
 
     def take() -> int:
         parent = multiprocessing.parent_process()
-        with taken.get_lock():
-            taken.value += 1
-            return taken.value - 1 if parent and parent.is_alive() else len(tasks)
+        with rows_taken.get_lock():
+            rows_taken.value += 1
+            return rows_taken.value - 1 if parent and parent.is_alive() else len(tasks)
 
     for sentence in record(works, tasks, take):
         print(sentence, flush=True)

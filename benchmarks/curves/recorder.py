@@ -1,7 +1,7 @@
 """Records tables of learning curves row by row, so that a killed run loses only the rows that it was training.
 
-Each row is in a file of its own, which is a table of one curve. Its number alone decides what a row is, so that except
-for the seconds the table is the same however often the recording was interrupted.
+Each row is in a file of its own, which is a table of one curve. The number of a row alone decides its config, so that,
+except for the seconds, the table is the same however often the recording was interrupted.
 """
 
 import json
@@ -53,37 +53,39 @@ class Work:
     @cached_property
     def about(self) -> About:
         """The description of the table."""
-        its, data = self.recording, self.data
+        recording, data = self.recording, self.data
         return About(
-            name=its.name,
+            name=recording.name,
             data=self._data_path.name,
             fingerprint=data.fingerprint,
             train_images=len(data.train.images),
             valid_images=len(data.valid.images),
             classes=len(data.classes),
             image_size=data.image_size,
-            space=its.space,
-            fixed=its.fixed,
-            backbones=its.backbones,
-            ranges=its.searched.table()["ranges"],
+            space=recording.space,
+            fixed=recording.fixed,
+            backbones=recording.backbones,
+            ranges=recording.searched.table()["ranges"],
             seed=SEED,
-            rows=len(its.rows),
+            rows=len(recording.rows),
             conditions=(conditions(self.command, "a process with one thread for each curve"),),
         )
 
     @cached_property
     def folder(self) -> Path:
         """The folder of the rows, which differs if the data or the space does."""
-        decides = replace(self.about, conditions=(), rows=0)  # so that more draws extend the existing ones
-        key = sha256(json.dumps(asdict(decides), sort_keys=True).encode()).hexdigest()
+        identity = replace(self.about, conditions=(), rows=0)  # without these two, so that more draws extend the rows
+        key = sha256(json.dumps(asdict(identity), sort_keys=True).encode()).hexdigest()
         return self.parent / f"{self.recording.name}-{key[:12]}"
 
     @property
     def _data_path(self) -> Path:
-        its = self.recording
-        if not (place := os.environ.get(its.place)):
-            raise ConfigError(f"{its.place} must name the data set that the table `{its.name}` is recorded on")
-        return Path(place)
+        recording = self.recording
+        if not (path := os.environ.get(recording.variable)):
+            raise ConfigError(
+                f"{recording.variable} must name the data set that the table `{recording.name}` is recorded on"
+            )
+        return Path(path)
 
     def path(self, number: int) -> Path:
         """Returns the file of a row."""
@@ -93,9 +95,9 @@ class Work:
         """Returns the finished rows up to the first missing one, so that quickly trained rows are not favoured."""
         numbers = range(len(self.recording.rows))
         rows = [read(path) for path in takewhile(Path.exists, map(self.path, numbers))]
-        made_on = dict.fromkeys(line for row in rows for line in row.about.conditions)
+        all_conditions = dict.fromkeys(line for row in rows for line in row.about.conditions)
         return Table(
-            replace(self.about, conditions=tuple(made_on)), tuple(curve for row in rows for curve in row.curves)
+            replace(self.about, conditions=tuple(all_conditions)), tuple(curve for row in rows for curve in row.curves)
         )
 
     def seconds(self) -> float:
@@ -110,7 +112,7 @@ def in_order(recordings: Sequence[Recording], until: int | None) -> list[Task]:
     Args:
       until: the number of rows of each table to record; None for all.
     """
-    tasks = [(its, number) for its in recordings for number in range(len(its.rows))[:until]]
+    tasks = [(recording, number) for recording in recordings for number in range(len(recording.rows))[:until]]
     return sorted(tasks, key=lambda task: (task[1] + 1) / len(task[0].rows))
 
 

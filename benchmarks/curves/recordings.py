@@ -26,7 +26,7 @@ class Recording:
 
     Attributes:
       name: the name of the table.
-      place: the environment variable that says where the data set is.
+      variable: the environment variable that says where the data set is.
       options: how the data is read.
       space: the name and number of the published space from which configs are drawn.
       draws: the number of configs.
@@ -36,7 +36,7 @@ class Recording:
     """
 
     name: str
-    place: str
+    variable: str
     options: DataOptions
     space: tuple[str, int]
     draws: int
@@ -69,7 +69,7 @@ class Recording:
 RECORDINGS = (
     Recording(
         name="tiny",
-        place="SWEEP_TEST_DATA",
+        variable="SWEEP_TEST_DATA",
         options=DataOptions(limit_train=2000),
         space=("default", 2),
         draws=250,
@@ -78,7 +78,7 @@ RECORDINGS = (
     ),
     Recording(  # the first configs of `tiny`
         name="tiny-full",
-        place="SWEEP_TEST_DATA",
+        variable="SWEEP_TEST_DATA",
         options=DataOptions(),
         space=("default", 2),
         draws=40,
@@ -86,7 +86,7 @@ RECORDINGS = (
     ),
     Recording(
         name="cifar",
-        place="SWEEP_TEST_CIFAR",
+        variable="SWEEP_TEST_CIFAR",
         options=DataOptions(limit_train=2000),
         space=("default", 2),
         draws=150,
@@ -94,7 +94,7 @@ RECORDINGS = (
     ),
     Recording(
         name="photographs-heads",
-        place="SWEEP_TEST_CLOTHES",
+        variable="SWEEP_TEST_CLOTHES",
         options=DataOptions(image_size=224),
         space=("heads", 1),
         draws=300,
@@ -102,7 +102,7 @@ RECORDINGS = (
     ),
     Recording(  # in the space for small images, in which the maps of frozen stages are the same at each epoch
         name="photographs-tunings",
-        place="SWEEP_TEST_CLOTHES",
+        variable="SWEEP_TEST_CLOTHES",
         options=DataOptions(image_size=64),
         space=("tiny", 1),
         draws=60,

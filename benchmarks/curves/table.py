@@ -115,8 +115,8 @@ def write(path: Path, table: Table) -> None:
     rights = np.concatenate([np.empty((0, images), bool), *(curve.right for curve in curves)])
     tensors = {
         "right": torch.tensor(np.packbits(rights, axis=1)),
-        "losses": _joined([curve.losses for curve in curves]),
-        "seconds": _joined([curve.seconds for curve in curves]),
+        "losses": _concatenate([curve.losses for curve in curves]),
+        "seconds": _concatenate([curve.seconds for curve in curves]),
     }
     rows = [
         dict(
@@ -133,22 +133,22 @@ def read(path: Path) -> Table:
 
     Raises:
       FileNotFoundError: the file is missing.
-      DamagedError: the file is not, to the bit, what `write` wrote.
+      DamagedError: the file is not bit for bit as `write` wrote it.
     """
     metadata, tensors = read_tensors(path)
     try:
-        about, rows = _about(json.loads(metadata["about"])), json.loads(metadata["rows"])
-        packed, losses, seconds = (tensors[name].numpy() for name in ("right", "losses", "seconds"))
-        bits = np.unpackbits(packed, axis=1, count=about.valid_images).astype(bool)
-        epochs, timed = (np.cumsum([0] + [row.pop(name) for row in rows]) for name in ("epochs", "timed"))
-        if (len(bits), len(losses), len(seconds)) != (epochs[-1], epochs[-1], timed[-1]):
+        about, rows = _parse_about(json.loads(metadata["about"])), json.loads(metadata["rows"])
+        packed_bits, losses, seconds = (tensors[name].numpy() for name in ("right", "losses", "seconds"))
+        bits = np.unpackbits(packed_bits, axis=1, count=about.valid_images).astype(bool)
+        epoch_starts, second_starts = (np.cumsum([0] + [row.pop(name) for row in rows]) for name in ("epochs", "timed"))
+        if (len(bits), len(losses), len(seconds)) != (epoch_starts[-1], epoch_starts[-1], second_starts[-1]):
             raise ValueError("its rows have other epochs than its arrays")
         curves = tuple(
             Curve(
                 **row,
-                right=bits[epochs[number] : epochs[number + 1]],
-                losses=losses[epochs[number] : epochs[number + 1]].copy(),
-                seconds=seconds[timed[number] : timed[number + 1]].copy(),
+                right=bits[epoch_starts[number] : epoch_starts[number + 1]],
+                losses=losses[epoch_starts[number] : epoch_starts[number + 1]].copy(),
+                seconds=seconds[second_starts[number] : second_starts[number + 1]].copy(),
             )
             for number, row in enumerate(rows)
         )
@@ -157,11 +157,11 @@ def read(path: Path) -> Table:
     return Table(about, curves)
 
 
-def _about(values: dict[str, Any]) -> About:
-    are_tuples = {field.name for field in fields(About) if str(field.type).startswith("tuple")}
-    typed: dict[str, Any] = {name: tuple(value) if name in are_tuples else value for name, value in values.items()}
-    return About(**typed)
+def _parse_about(values: dict[str, Any]) -> About:
+    tuple_names = {field.name for field in fields(About) if str(field.type).startswith("tuple")}
+    arguments: dict[str, Any] = {name: tuple(value) if name in tuple_names else value for name, value in values.items()}
+    return About(**arguments)
 
 
-def _joined(arrays: Sequence[np.ndarray]) -> torch.Tensor:
+def _concatenate(arrays: Sequence[np.ndarray]) -> torch.Tensor:
     return torch.tensor(np.concatenate([np.empty(0, np.float32), *arrays]), dtype=torch.float32)

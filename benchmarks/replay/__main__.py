@@ -1,7 +1,7 @@
 """Replays searches on tables of learning curves; writes figures as JSON and as a section of BENCHMARKS.md.
 
     python -m benchmarks.replay RESULTS                      # everything, into the folder RESULTS; resumable
-    python -m benchmarks.replay RESULTS --worlds rows        # policies without a sampler alone
+    python -m benchmarks.replay RESULTS --worlds rows        # only the policies without a sampler
     python -m benchmarks.replay RESULTS --tables tiny cifar --workers 4 --seeds 20 --policies random ray_tune
 
 On one core, 200 replays of 250 configs take two minutes per table without samplers, and four more with --tune. With
@@ -37,10 +37,10 @@ def main(words: Sequence[str]) -> int:
     """Replays what is missing and writes the figures; returns the exit code."""
     options = _options(words)
     tables = [path if (path := Path(name)).suffix else TABLES / f"{name}{SUFFIX}" for name in options.tables]
-    kept = options.results / "replays"
-    kept.mkdir(parents=True, exist_ok=True)
+    replays_folder = options.results / "replays"
+    replays_folder.mkdir(parents=True, exist_ok=True)
     comparisons = [
-        Comparison(path, world, workers, tuple(options.policies), options.seeds, kept)
+        Comparison(path, world, workers, tuple(options.policies), options.seeds, replays_folder)
         for path in tables
         for world in options.worlds
         for workers in options.workers
@@ -48,17 +48,17 @@ def main(words: Sequence[str]) -> int:
     cells = [cell for each in comparisons for cell in each.cells()]
     if options.tune:
         cells += [cell for path in tables for cell in transfer.cells(path, options.seeds)]
-    replay_all(cells, kept, options.processes)
+    replay_all(cells, replays_folder, options.processes)
     command = " ".join(["python -m benchmarks.replay", *words])
     lines = list(page.head(command, {path: read_once(path) for path in tables}, options.seeds))
     figures: dict[str, object] = {"tables": {path.stem: table_hash(path) for path in tables}, "seeds": options.seeds}
-    tuned = transfer.tuned(tables, options.seeds, partial(replays, folder=kept)) if options.tune else []
+    tuned = transfer.tuned(tables, options.seeds, partial(replays, folder=replays_folder)) if options.tune else []
     groups = [list(group) for _, group in groupby(comparisons, lambda each: (each.table, each.world))]
-    shown = [min(group, key=lambda each: abs(each.workers - SHOWN_WORKERS)) for group in groups]
-    lines += page.goals(goals(shown, comparisons, tuned))
-    for group, one in zip(groups, shown, strict=True):
+    main_comparisons = [min(group, key=lambda each: abs(each.workers - SHOWN_WORKERS)) for group in groups]
+    lines += page.goals(goals(main_comparisons, comparisons, tuned))
+    for group, main_comparison in zip(groups, main_comparisons, strict=True):
         figures |= {f"{each.table.stem}, {each.world}, {each.workers} workers": each.figures() for each in group}
-        lines += [*page.comparison(one), *page.times(group)]
+        lines += [*page.comparison(main_comparison), *page.times(group)]
     lines += page.known(options.worlds, {path: read_once(path) for path in tables})
     if tuned:
         figures["tuned"] = [asdict(each) | {"shares": list(map(str, each.shares))} for each in tuned]
@@ -73,9 +73,9 @@ def main(words: Sequence[str]) -> int:
 
 def _options(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.replay")
-    recorded = sorted(path.name.removesuffix(SUFFIX) for path in TABLES.glob(f"*{SUFFIX}"))
+    names = sorted(path.name.removesuffix(SUFFIX) for path in TABLES.glob(f"*{SUFFIX}"))
     parser.add_argument("results", type=Path, help="folder of the results, and of what was replayed so far")
-    parser.add_argument("--tables", nargs="+", default=recorded, help="names in benchmarks/curves/tables, or files")
+    parser.add_argument("--tables", nargs="+", default=names, help="names in benchmarks/curves/tables, or files")
     parser.add_argument("--worlds", nargs="+", default=worlds.NAMES, choices=worlds.NAMES)
     parser.add_argument("--policies", nargs="+", default=policies.NAMES, choices=policies.NAMES)
     parser.add_argument("--workers", nargs="+", type=int, default=WORKERS)

@@ -37,7 +37,7 @@ READERS = (
     "page.py",
     "summary.py",
     "transfer.py",
-)  # these files only read what is kept, so changing them does not make it outdated
+)  # these files only read stored replays, so that these stay valid when the files change
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Cell:
 
 @dataclass(frozen=True, eq=False)
 class Replays:
-    """The results of a cell; rows are seeds, and a dimension of two stands for the half of the images that chose.
+    """The results of a cell; the first two dimensions are the seed and the half of the images that was used to choose.
 
     Attributes:
       budget: the seconds that the policy had; infinite if the number of trials was limited.
@@ -86,9 +86,9 @@ def replays(cell: Cell, folder: Path) -> Replays:
     """Returns the replays of a cell, from the folder if they were done before with this table and this code."""
     path = folder / f"{_key(cell)}.npz"
     if not path.exists():
-        done = _replay(cell, _budget(cell, folder))
+        new_replays = _replay(cell, _budget(cell, folder))
         with written_whole(path) as partial, partial.open("wb") as file:
-            np.savez(file, **asdict(done))
+            np.savez(file, **asdict(new_replays))
     with np.load(path, allow_pickle=False) as file:
         return Replays(**{name: file[name][()] for name in file})
 
@@ -116,9 +116,9 @@ def _replay(cell: Cell, budget: float) -> Replays:
 
 def _replay_half(cell: Cell, limit: Limit, times: np.ndarray, seed: int, half: int) -> dict[str, float | np.ndarray]:
     about = read_once(cell.table).about
-    name = (about.space[0], own_number(*about.space))
+    space_name = (about.space[0], own_number(*about.space))
     world = _worlds(cell.table, cell.world)(seed, half)
-    policy = cell.policy.new(Task(seed, space_of(about), name, old_space_of(about), limit))
+    policy = cell.policy.new(Task(seed, space_of(about), space_name, old_space_of(about), limit))
     log = search(policy, world, cell.workers, limit)
     return {
         "chosen": chosen_values(log, times, world.blind),
@@ -153,5 +153,5 @@ def _code_hash() -> str:
 def _key(cell: Cell) -> str:
     """Returns a file name that differs for another table and after a change of the code."""
     limit = "budget" if cell.trials is None else f"{cell.trials}-trials"
-    shown = f"{cell.table.stem}-{cell.world}-{cell.policy.name}-{limit}-{cell.workers}-workers-{cell.seeds}-seeds"
-    return f"{shown}-{table_hash(cell.table)[:8]}-{_code_hash()[:8]}"
+    name = f"{cell.table.stem}-{cell.world}-{cell.policy.name}-{limit}-{cell.workers}-workers-{cell.seeds}-seeds"
+    return f"{name}-{table_hash(cell.table)[:8]}-{_code_hash()[:8]}"

@@ -45,7 +45,7 @@ class Log:
     """Everything that happened in a search, up to the seconds of its limit.
 
     Attributes:
-      limit: what the search may use.
+      limit: the limits of the search.
       trainings: the trainings of the trials, by their number.
       stints: the stints in the order in which they began.
       epochs: the epochs that each trial has, or will have when its worker is done.
@@ -71,9 +71,9 @@ def search(policy: Policy, world: World, workers: int, limit: Limit) -> Log:
     """Lets the policy search until it has nothing left to do, or the time is over."""
     log, idle, now = Log(limit), list(range(workers)), 0.0
     running: list[tuple[float, int, Stint]] = []
-    most = min(math.inf if each is None else each for each in (limit.trials, world.size))
+    max_trials = min(math.inf if each is None else each for each in (limit.trials, world.size))
     while True:
-        while idle and (wish := policy.next(now, len(log.trainings) < most)) is not None:
+        while idle and (wish := policy.next(now, len(log.trainings) < max_trials)) is not None:
             number, until = _begin(policy, world, log, wish)
             worker = heapq.heappop(idle)
             _put(running, _stint(log, worker, number, until, now, START_SECONDS))
@@ -82,11 +82,11 @@ def search(policy: Policy, world: World, workers: int, limit: Limit) -> Log:
         now, _, stint = heapq.heappop(running)
         if now >= limit.seconds:
             return log
-        goes_on_until = _report(policy, log.trainings[stint.number], stint)
-        if goes_on_until is None:
+        next_stop = _report(policy, log.trainings[stint.number], stint)
+        if next_stop is None:
             heapq.heappush(idle, stint.worker)
         else:
-            _put(running, _stint(log, stint.worker, stint.number, goes_on_until, now, 0.0))
+            _put(running, _stint(log, stint.worker, stint.number, next_stop, now, 0.0))
 
 
 def _begin(policy: Policy, world: World, log: Log, wish: New | Resume) -> tuple[int, int]:
@@ -113,7 +113,7 @@ def _put(running: list[tuple[float, int, Stint]], stint: Stint) -> None:
 
 
 def _report(policy: Policy, training: Training, stint: Stint) -> int | None:
-    values = training.seen[: stint.epochs].copy()  # a view would give later values away
+    values = training.seen[: stint.epochs].copy()  # because a view would reveal later values
     has_diverged = len(values) < stint.epochs
     if has_diverged or stint.epochs == training.epochs:
         policy.ended(stint.number, values, has_diverged)

@@ -37,39 +37,39 @@ class Comparison:
 
     def cells(self) -> list[Cell]:
         """Returns the cells that must be replayed."""
-        return [*self._with_budget.values(), *self._with_trials.values()]
+        return [*self._budget_cells.values(), *self._trial_cells.values()]
 
     @cached_property
     def budget(self) -> float:
         """The seconds that a policy has."""
-        return float(self._replays(self._with_budget[world_kind(self.world).judged]).budget)
+        return float(self._replays(self._budget_cells[world_kind(self.world).judged]).budget)
 
     @cached_property
     def summaries(self) -> dict[str, Summary]:
         """The results of the policies within the budget."""
-        within = {name: self._replays(cell) for name, cell in self._with_budget.items()}
-        return summaries(within, world_kind(self.world).judged)
+        results = {name: self._replays(cell) for name, cell in self._budget_cells.items()}
+        return summaries(results, world_kind(self.world).judged)
 
     @cached_property
     def savings(self) -> dict[str, Saving]:
         """The compute that each policy needed for the same number of trials, and what it lost by that."""
-        of_reference = self._replays(self._with_trials[world_kind(self.world).reference])
-        return {name: saving(self._replays(cell), of_reference) for name, cell in self._with_trials.items()}
+        reference_replays = self._replays(self._trial_cells[world_kind(self.world).reference])
+        return {name: saving(self._replays(cell), reference_replays) for name, cell in self._trial_cells.items()}
 
     def figures(self) -> Values:
         """Returns all figures for a JSON file."""
         return {
             "budget_seconds": self.budget,
-            "policies": {name: asdict(found) for name, found in self.summaries.items()},
-            f"{TRIALS} trials": {name: asdict(found) for name, found in self.savings.items()},
+            "policies": {name: asdict(summary) for name, summary in self.summaries.items()},
+            f"{TRIALS} trials": {name: asdict(each) for name, each in self.savings.items()},
         }
 
     @property
-    def _with_budget(self) -> dict[str, Cell]:
+    def _budget_cells(self) -> dict[str, Cell]:
         return {kind.name: self._cell(kind, None) for kind in self._kinds}
 
     @property
-    def _with_trials(self) -> dict[str, Cell]:
+    def _trial_cells(self) -> dict[str, Cell]:
         """The cells with a fixed number of trials.
 
         Policies with samplers are left out, except those that the figures need, because they would take hours more.
@@ -98,14 +98,14 @@ def replay_all(cells: Iterable[Cell], folder: Path, processes: int) -> None:
 
     The references come first, because others need them.
     """
-    every = dict.fromkeys(cells)
-    references = dict.fromkeys(reference(cell) for cell in every)
+    all_cells = dict.fromkeys(cells)
+    references = dict.fromkeys(reference(cell) for cell in all_cells)
     with ProcessPoolExecutor(processes) as pool:
-        for some in (references, [cell for cell in every if cell not in references]):
-            for cell, seconds in zip(some, pool.map(partial(_seconds, folder=folder), some), strict=True):
+        for group in (references, [cell for cell in all_cells if cell not in references]):
+            for cell, seconds in zip(group, pool.map(partial(_seconds, folder=folder), group), strict=True):
                 limit = "the budget" if cell.trials is None else f"{cell.trials} trials"
-                where = f"{cell.table.stem}, {cell.world}, {cell.workers} workers, {limit}"
-                print(f"{seconds:7.1f} s  {where}: {cell.policy.shown}", file=sys.stderr, flush=True)
+                setting = f"{cell.table.stem}, {cell.world}, {cell.workers} workers, {limit}"
+                print(f"{seconds:7.1f} s  {setting}: {cell.policy.shown}", file=sys.stderr, flush=True)
 
 
 def _seconds(cell: Cell, folder: Path) -> float:

@@ -12,13 +12,13 @@ from sweep.trainable.config import TrialConfig
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """The course of a config's training, whoever trains it.
+    """The course of a config's training, whichever policy begins it.
 
     Attributes:
       config: the result of `TrialConfig.to_dict`.
       seen: (epochs,) the value after each epoch on the half of the images by which a search chooses; greater is better.
       scored: (epochs,) the value on the other half, which no policy sees.
-      seconds: (epochs,) the duration of each epoch; if the training diverges it includes the epoch that does.
+      seconds: (epochs,) the duration of each epoch, including the one in which the training diverges, if it does.
     """
 
     config: Values

@@ -18,7 +18,7 @@ class Draws(Protocol):
         """Returns the next trial's config; None for the one with its number in the order that all policies share."""
 
     def begun(self, number: int, config: Values) -> None:
-        """Takes note of the trial's config, which differs from the drawn one if the world does not have that."""
+        """Takes note of the trial's config, which is not the drawn one if the world does not have that one."""
 
     def is_never_stopped(self, number: int) -> bool:
         """Returns whether a trial runs to its end whatever its values are."""
@@ -40,7 +40,7 @@ class CommonDraws:
     """Draws the configs in the order that all policies share, and learns nothing."""
 
     def draw(self) -> TrialConfig | None:
-        """Returns None, which stands for the next config in the shared order."""
+        """Returns None, which means the next config in the shared order."""
         return None
 
     def begun(self, number: int, config: Values) -> None:

@@ -30,18 +30,18 @@ def chosen_values(log: Log, times: np.ndarray, blind: float) -> np.ndarray:
     ends = np.concatenate([np.empty(0), *(stint.ends[:count] for stint, count in pairs)])
     order = np.argsort(ends, kind="stable")
 
-    def in_order(name: str) -> np.ndarray:
+    def collect(name: str) -> np.ndarray:
         parts = [
             getattr(log.trainings[stint.number], name)[stint.first : stint.first + count] for stint, count in pairs
         ]
         return np.concatenate([np.empty(0), *parts])[order]
 
-    seen, scored = in_order("seen"), in_order("scored")
+    seen, scored = collect("seen"), collect("scored")
     best = np.maximum.accumulate(seen)
     is_better = np.diff(best, prepend=-np.inf) > 0
     newest = np.maximum.accumulate(np.where(is_better, np.arange(len(seen)), 0))
-    in_hand = np.concatenate([[blind], scored[newest]])
-    return in_hand[np.searchsorted(ends[order], times, side="right")]
+    chosen = np.concatenate([[blind], scored[newest]])
+    return chosen[np.searchsorted(ends[order], times, side="right")]
 
 
 @dataclass(frozen=True)
@@ -60,21 +60,22 @@ def interval(figure: Callable[[np.ndarray], float], seeds: int) -> Interval:
       figure: computes the figure from the replays with these seeds, some of which occur several times.
       seeds: the number of seeds.
     """
-    return _interval(figure(np.arange(seeds)), [figure(each) for each in _resampled(seeds)])
+    return _interval(figure(np.arange(seeds)), [figure(each) for each in _resample_seeds(seeds)])
 
 
 def mean_interval(values: np.ndarray) -> Interval:
     """Returns the mean of one value per seed with its interval; this is a hundred times as fast as `interval`."""
-    return _interval(values.mean(), values[_resampled(len(values))].mean(axis=1))
+    return _interval(values.mean(), values[_resample_seeds(len(values))].mean(axis=1))
 
 
-def _interval(found: float, resampled: Sequence[float] | np.ndarray) -> Interval:
-    low, high = np.percentile(resampled, [2.5, 97.5], method="nearest")  # interpolation would fail with infinite values
-    return Interval(float(found), float(low), float(high))
+def _interval(figure: float, resampled_figures: Sequence[float] | np.ndarray) -> Interval:
+    # Interpolation would fail with infinite values.
+    low, high = np.percentile(resampled_figures, [2.5, 97.5], method="nearest")
+    return Interval(float(figure), float(low), float(high))
 
 
 @cache
-def _resampled(seeds: int) -> np.ndarray:
+def _resample_seeds(seeds: int) -> np.ndarray:
     """Returns (resamples, seeds), which are the same for all figures, so that figures can be compared in pairs."""
     return np.random.default_rng(seeds).integers(0, seeds, (RESAMPLES, seeds))
 
@@ -90,12 +91,12 @@ def time_to_reach(times: np.ndarray, values: np.ndarray, goal: float) -> float:
     Args:
       times, values: (times,) the course.
     """
-    there = np.flatnonzero(values >= goal - ROUNDING)
-    return float(times[there[0]]) if len(there) else np.inf
+    indices = np.flatnonzero(values >= goal - ROUNDING)
+    return float(times[indices[0]]) if len(indices) else np.inf
 
 
 def mean_ranks(values: np.ndarray) -> np.ndarray:
-    """Returns the mean rank of each policy over the replays, from 1 for the best; equal ones share their ranks.
+    """Returns the mean rank of each policy over the replays, from 1 for the best; equal values share their ranks.
 
     Args:
       values: (policies, replays), greater is better.

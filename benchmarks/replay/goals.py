@@ -1,4 +1,4 @@
-"""The goals of the search compared with its rivals: each with what was found, and whether it is reached."""
+"""The goals of the search compared with its rivals: each with its figure, and whether it is reached."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ BETTER_BY = {"old_search": (0.01, 0.02), "random": (0.01, 0.02), "random_twice":
 WORST_TENTH_BETTER_BY = {"random": (0.0, 0.0)}
 END_REACHED_AFTER = {"ray_tune": (0.5, 0.25)}
 COMPUTE = 0.75, 0.57  # must and aim, as shares of the compute that the old rungs need
-LOSES = 0.0015, 0.0015
+VALUE_LOSS = 0.0015, 0.0015  # must and aim, against the old rungs
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Goal:
       what: the figure in words.
       where: the table, and what else describes the replays.
       must, aim: the bound that has to be kept, and the one that is hoped for.
-      found: the figure that was found.
-      is_least: whether the bounds are lower bounds; otherwise they are upper bounds.
+      figure: the figure with its interval.
+      is_lower_bound: whether the bounds are lower bounds; otherwise they are upper bounds.
       shown: formats the figure and its interval.
     """
 
@@ -33,8 +33,8 @@ class Goal:
     where: str
     must: float
     aim: float
-    found: Interval
-    is_least: bool
+    figure: Interval
+    is_lower_bound: bool
     shown: Callable[[Interval], str]
 
     @property
@@ -43,48 +43,51 @@ class Goal:
         return "aim" if self._reaches(self.aim) else "must" if self._reaches(self.must) else "**missed**"
 
     def _reaches(self, bound: float) -> bool:
-        return self.found.found >= bound if self.is_least else self.found.found <= bound
+        return self.figure.found >= bound if self.is_lower_bound else self.figure.found <= bound
 
     def __str__(self) -> str:
-        sign = "≥" if self.is_least else "≤"
+        sign = "≥" if self.is_lower_bound else "≤"
         bounds = (
             f"{sign} {self.shown(Interval(bound, bound, bound)).partition(' [')[0]}" for bound in (self.must, self.aim)
         )
-        return f"| {' | '.join((self.what, self.where, *bounds, self.shown(self.found), self.verdict))} |"
+        return f"| {' | '.join((self.what, self.where, *bounds, self.shown(self.figure), self.verdict))} |"
 
 
-def goals(shown: Sequence[Comparison], every: Sequence[Comparison], tuned: Sequence[Tuned]) -> Iterator[Goal]:
+def goals(
+    main_comparisons: Sequence[Comparison], all_comparisons: Sequence[Comparison], tuned: Sequence[Tuned]
+) -> Iterator[Goal]:
     """Yields the goals that can be judged by the replays.
 
     Args:
-      shown: comparisons with the number of workers by which values are judged.
-      every: comparisons with any number of workers, by which times are judged.
+      main_comparisons: comparisons with the number of workers by which values are judged.
+      all_comparisons: comparisons with any number of workers, by which times are judged.
       tuned: the results of tuning on the other tables; empty if nothing was tuned.
     """
     for each in tuned:
-        where = f"{each.judged_on}, shares of the others"
-        yield Goal("compute, of the old rungs'", where, *COMPUTE, each.saving.compute, False, as_number)
-        yield Goal("loses against the old rungs, points", where, *LOSES, each.saving.behind, False, as_points)
-    for compared in filter(_takes_configs, shown):
-        where = _setting(compared)
-        for name, found in compared.summaries.items():
+        setting = f"{each.judged_on}, shares of the others"
+        yield Goal("compute, of the old rungs'", setting, *COMPUTE, each.saving.compute, False, as_number)
+        yield Goal("loses against the old rungs, points", setting, *VALUE_LOSS, each.saving.behind, False, as_points)
+    for comparison in filter(_takes_configs, main_comparisons):
+        setting = _setting(comparison)
+        for name, summary in comparison.summaries.items():
             rival = policy_kind(name).shown
             if name in BETTER_BY:
-                yield Goal(f"better than {rival} by, points", where, *BETTER_BY[name], found.behind, True, as_points)
+                title = f"better than {rival} by, points"
+                yield Goal(title, setting, *BETTER_BY[name], summary.behind, True, as_points)
             if name in WORST_TENTH_BETTER_BY:
-                what = f"the worst tenth is better than that of {rival} by, points"
-                yield Goal(what, where, *WORST_TENTH_BETTER_BY[name], found.worst_behind, True, as_points)
-    for compared in filter(_takes_configs, every):
-        for name, found in compared.summaries.items():
-            if name in END_REACHED_AFTER and compared.workers > 1:
-                what = f"the end of {policy_kind(name).shown} is reached after"
-                yield Goal(what, _setting(compared), *END_REACHED_AFTER[name], found.reached, False, as_share)
+                title = f"the worst tenth is better than that of {rival} by, points"
+                yield Goal(title, setting, *WORST_TENTH_BETTER_BY[name], summary.worst_behind, True, as_points)
+    for comparison in filter(_takes_configs, all_comparisons):
+        for name, summary in comparison.summaries.items():
+            if name in END_REACHED_AFTER and comparison.workers > 1:
+                title = f"the end of {policy_kind(name).shown} is reached after"
+                yield Goal(title, _setting(comparison), *END_REACHED_AFTER[name], summary.reached, False, as_share)
 
 
-def _takes_configs(compared: Comparison) -> bool:
+def _takes_configs(comparison: Comparison) -> bool:
     """Returns whether whole searches were compared; otherwise only their rules for stopping trials were."""
-    return world_kind(compared.world).takes_configs
+    return world_kind(comparison.world).takes_configs
 
 
-def _setting(compared: Comparison) -> str:
-    return f"{compared.table.stem}, {world_kind(compared.world).shown}, {compared.workers} workers"
+def _setting(comparison: Comparison) -> str:
+    return f"{comparison.table.stem}, {world_kind(comparison.world).shown}, {comparison.workers} workers"

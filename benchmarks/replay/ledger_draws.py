@@ -22,7 +22,7 @@ from sweep.storage.sweep_file import Values
 from sweep.trainable.config import TrialConfig
 
 NOWHERE = Path("/nowhere")
-EVERY = 10**9  # trials, which is no limit; the clock has the limit
+NO_LIMIT = 10**9  # trials; the clock limits the search
 METRIC = "accuracy"
 
 
@@ -89,8 +89,8 @@ class LedgerDraws:
         self._ledger.tell(number, state)
 
     def _report(self, number: int, values: np.ndarray) -> None:
-        there = len(self._ledger.trial(number).intermediate_values)
-        self._ledger.report(number, dict(enumerate(values[there:].tolist(), start=there + 1)))
+        known_epochs = len(self._ledger.trial(number).intermediate_values)
+        self._ledger.report(number, dict(enumerate(values[known_epochs:].tolist(), start=known_epochs + 1)))
 
     def _attributes(self, number: int) -> Values:
         return self._ledger.trial(number).user_attrs
@@ -107,4 +107,4 @@ def plan_of(task: Task, sampler: str, version: int) -> Plan:
 
 def bare_plan(task: Task, sampler: str, version: int) -> Plan:
     """Returns the plan of a sweep in which the sampler draws every trial."""
-    return Plan(trials=EVERY, seed=task.seed, metric=METRIC, sampler=sampler, queue={}, sampler_version=version)
+    return Plan(trials=NO_LIMIT, seed=task.seed, metric=METRIC, sampler=sampler, queue={}, sampler_version=version)

@@ -38,67 +38,67 @@ def head(command: str, tables: Mapping[Path, Table], seeds: int) -> Iterator[str
     yield "| --- | ---: | ---: | ---: | --- | --- |"
     for path, table in tables.items():
         about, rows = table.about, sum(curve.repeat == 0 for curve in table.curves)
-        whole = "all" if len(table.curves) >= about.rows else f"**{len(table.curves)} of {about.rows} curves**"
+        extent = "all" if len(table.curves) >= about.rows else f"**{len(table.curves)} of {about.rows} curves**"
         space = f"{about.space[0]} {about.space[1]}"
-        yield f"| {about.name} | {rows} | {whole} | {about.valid_images} | {space} | `{table_hash(path)[:16]}` |"
+        yield f"| {about.name} | {rows} | {extent} | {about.valid_images} | {space} | `{table_hash(path)[:16]}` |"
 
 
-def comparison(compared: Comparison) -> Iterator[str]:
+def comparison(results: Comparison) -> Iterator[str]:
     """Yields two tables with a row for each policy: with the same budget, and with the same number of trials."""
-    kind = world_kind(compared.world)
+    kind = world_kind(results.world)
     judged = policy_kind(kind.judged).shown
-    workers = counted(compared.workers, "worker")
+    workers = counted(results.workers, "worker")
     yield ""
-    yield f"### {compared.table.stem}, {kind.shown}, {workers}, {compared.budget:,.0f} s"
+    yield f"### {results.table.stem}, {kind.shown}, {workers}, {results.budget:,.0f} s"
     yield ""
-    at = " | ".join(f"at {100 * fraction:.0f} %" for fraction in SHOWN_AT)
+    shares = " | ".join(f"at {100 * fraction:.0f} %" for fraction in SHOWN_AT)
     judgement = f"{judged} is better by, points | and has reached its end after"
-    yield f"| policy | normalised regret {at} | regret, points | mean rank | worst tenth | {judgement} | trials |"
+    yield f"| policy | normalised regret {shares} | regret, points | mean rank | worst tenth | {judgement} | trials |"
     yield f"| --- |{' ---: |' * (len(SHOWN_AT) + 6)}"
-    for name, found in compared.summaries.items():
+    for name, summary in results.summaries.items():
         cells = [
             policy_kind(name).shown,
-            *(f"{each.found:.3f}" for each in found.normalised[:-1]),
-            as_number(found.normalised[-1], digits=3),
-            as_points(found.regret[-1]),
-            f"{found.rank[-1]:.2f}",
-            as_number(found.worst_tenth, digits=3),
-            as_points(found.behind) if name != kind.judged else "",
-            as_share(found.reached) if name != kind.judged else "",
-            f"{found.trials:.0f}",
+            *(f"{each.found:.3f}" for each in summary.normalised[:-1]),
+            as_number(summary.normalised[-1], digits=3),
+            as_points(summary.regret[-1]),
+            f"{summary.rank[-1]:.2f}",
+            as_number(summary.worst_tenth, digits=3),
+            as_points(summary.behind) if name != kind.judged else "",
+            as_share(summary.reached) if name != kind.judged else "",
+            f"{summary.trials:.0f}",
         ]
         yield f"| {' | '.join(cells)} |"
     yield ""
     yield f"| {TRIALS} trials each | compute, of that of {policy_kind(kind.reference).shown} | loses, points |"
     yield "| --- | ---: | ---: |"
-    for name, each in compared.savings.items():
+    for name, each in results.savings.items():
         yield f"| {policy_kind(name).shown} | {as_number(each.compute)} | {as_points(each.behind)} |"
 
 
-def times(compared: Sequence[Comparison]) -> Iterator[str]:
+def times(comparisons: Sequence[Comparison]) -> Iterator[str]:
     """Yields a table of when each policy's final value was reached, by the number of workers.
 
     Args:
-      compared: the same policies in the same world, with several numbers of workers.
+      comparisons: the same policies in the same world, with several numbers of workers.
     """
-    first, kind = compared[0], world_kind(compared[0].world)
+    first, kind = comparisons[0], world_kind(comparisons[0].world)
     yield ""
     yield (
         f"### {first.table.stem}, {kind.shown}: the share of the time after which “{policy_kind(kind.judged).shown}” "
         "has what the others have at their end"
     )
     yield ""
-    yield f"| policy | {' | '.join(counted(each.workers, 'worker') for each in compared)} |"
-    yield f"| --- |{' ---: |' * len(compared)}"
+    yield f"| policy | {' | '.join(counted(each.workers, 'worker') for each in comparisons)} |"
+    yield f"| --- |{' ---: |' * len(comparisons)}"
     for name in first.summaries:
         if name != kind.judged:
-            shares = [as_share(each.summaries[name].reached) for each in compared]
+            shares = [as_share(each.summaries[name].reached) for each in comparisons]
             yield f"| {policy_kind(name).shown} | {' | '.join(shares)} |"
 
 
-def goals(found: Iterable[Goal]) -> Iterator[str]:
+def goals(all_goals: Iterable[Goal]) -> Iterator[str]:
     """Yields a table of the goals of the search, and whether they are reached."""
-    if rows := list(map(str, found)):
+    if rows := list(map(str, all_goals)):
         yield from (
             "",
             "| what | where | must | aim | found | reached |",
@@ -112,12 +112,12 @@ def known(names: Sequence[str], tables: Mapping[Path, Table]) -> Iterator[str]:
     for world in map(world_kind, names):
         for path, table in tables.items():
             if figures := world.known(table):
-                shown = ", ".join(f"{what} {figure:.2f}" for what, figure in figures.items())
+                text = ", ".join(f"{name} {figure:.2f}" for name, figure in figures.items())
                 yield ""
-                yield f"{path.stem}, {world.shown}, of configs that were not seen: {shown}."
+                yield f"{path.stem}, {world.shown}, of configs that were not seen: {text}."
 
 
-def transfers(found: Sequence[Tuned]) -> Iterator[str]:
+def transfers(tuned: Sequence[Tuned]) -> Iterator[str]:
     """Yields a table of the rules that were tuned on the other tables."""
     yield ""
     yield "### Shares tuned on the other tables"
@@ -129,6 +129,6 @@ def transfers(found: Sequence[Tuned]) -> Iterator[str]:
     yield ""
     yield "| judged on | shares after one epoch, a ninth, a third | compute, of the old rungs' | loses, points |"
     yield "| --- | --- | ---: | ---: |"
-    for each in found:
+    for each in tuned:
         shares, saving = ", ".join(map(str, each.shares)), each.saving
         yield f"| {each.judged_on} | {shares} | {as_number(saving.compute)} | {as_points(saving.behind)} |"

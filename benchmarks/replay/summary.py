@@ -17,7 +17,7 @@ class Summary:
 
     Attributes:
       regret: how far its choice was below the best recorded config, at each of `SHOWN_AT`.
-      normalised: the same, on a scale where 1 is a config that nobody has chosen.
+      normalised: the same, as a share of the regret of the median config.
       rank: the mean rank among the policies, at each of `SHOWN_AT`.
       value: the value of its choice at the end.
       worst_tenth: the value below which a tenth of the replays ended.
@@ -57,42 +57,42 @@ def summaries(replays: Mapping[str, Replays], judged: str) -> dict[str, Summary]
     Args:
       judged: the policy with which the others are compared.
     """
-    at = [int(np.argmin(np.abs(FRACTIONS - fraction))) for fraction in SHOWN_AT]
-    every = np.stack([each.chosen.reshape(-1, len(FRACTIONS)) for each in replays.values()])
-    ranks = np.stack([mean_ranks(every[:, :, place]) for place in at], axis=1)
+    places = [int(np.argmin(np.abs(FRACTIONS - fraction))) for fraction in SHOWN_AT]
+    courses = np.stack([each.chosen.reshape(-1, len(FRACTIONS)) for each in replays.values()])
+    ranks = np.stack([mean_ranks(courses[:, :, place]) for place in places], axis=1)
     return {
-        name: _summary(each, replays[judged], at, rank)
+        name: _summary(each, replays[judged], places, rank)
         for (name, each), rank in zip(replays.items(), ranks, strict=True)
     }
 
 
-def _summary(replays: Replays, of_judged: Replays, at: list[int], rank: np.ndarray) -> Summary:
-    course, judged = (each.chosen.mean(axis=1) for each in (replays, of_judged))  # (seeds, fractions)
+def _summary(replays: Replays, judged_replays: Replays, places: list[int], rank: np.ndarray) -> Summary:
+    course, judged_course = (each.chosen.mean(axis=1) for each in (replays, judged_replays))  # (seeds, fractions)
     regrets = replays.best[:, :, None] - replays.chosen
     shares = regrets / (replays.best - replays.blind)[:, :, None]
     regret, share = regrets.mean(axis=1), shares.mean(axis=1)
 
-    def reached(seeds: np.ndarray) -> float:
-        return time_to_reach(FRACTIONS, judged[seeds].mean(axis=0), course[seeds, -1].mean())
+    def time_reached(seeds: np.ndarray) -> float:
+        return time_to_reach(FRACTIONS, judged_course[seeds].mean(axis=0), course[seeds, -1].mean())
 
-    def worst(of: Replays, seeds: np.ndarray) -> float:
-        return worst_tenth(of.chosen[seeds, :, -1].ravel())
+    def worst(results: Replays, seeds: np.ndarray) -> float:
+        return worst_tenth(results.chosen[seeds, :, -1].ravel())
 
     return Summary(
-        regret=[mean_interval(regret[:, place]) for place in at],
-        normalised=[mean_interval(share[:, place]) for place in at],
+        regret=[mean_interval(regret[:, place]) for place in places],
+        normalised=[mean_interval(share[:, place]) for place in places],
         rank=rank.tolist(),
         value=mean_interval(course[:, -1]),
         worst_tenth=interval(lambda seeds: worst(replays, seeds), len(course)),
-        behind=mean_interval(judged[:, -1] - course[:, -1]),
-        worst_behind=interval(lambda seeds: worst(of_judged, seeds) - worst(replays, seeds), len(course)),
-        reached=interval(reached, len(course)),
+        behind=mean_interval(judged_course[:, -1] - course[:, -1]),
+        worst_behind=interval(lambda seeds: worst(judged_replays, seeds) - worst(replays, seeds), len(course)),
+        reached=interval(time_reached, len(course)),
         trials=float(replays.trials.mean()),
     )
 
 
 def saving(replays: Replays, reference: Replays) -> Saving:
-    """Returns what a policy saved, if both were limited to the same number of trials."""
+    """Returns what a policy saved; its trials and those of the reference must have had the same limit."""
     computes = replays.compute.mean(axis=1), reference.compute.mean(axis=1)
     behind = (reference.chosen - replays.chosen)[:, :, -1].mean(axis=1)
     return Saving(

@@ -47,30 +47,30 @@ def _rule(shares: tuple[Fraction, ...]) -> PolicyKind:
 
 def cells(table: Path, seeds: int) -> list[Cell]:
     """Returns the cells that must be replayed on a table: each rule, and the old rungs."""
-    of_rules = [Cell(table, WORLD, WORKERS, rule, seeds, TRIALS) for rule in rules().values()]
-    return [*of_rules, reference(of_rules[0])]
+    rule_cells = [Cell(table, WORLD, WORKERS, rule, seeds, TRIALS) for rule in rules().values()]
+    return [*rule_cells, reference(rule_cells[0])]
 
 
 def tuned(tables: Sequence[Path], seeds: int, replays: Callable[[Cell], Replays]) -> list[Tuned]:
-    """Returns, for each table, the rule that needs least on the others and loses there at most `MOST_BEHIND`.
+    """Returns, for each table, the rule that needs least compute on the others and loses there at most `MOST_BEHIND`.
 
-    What a rule needs or loses on several tables is the mean over these.
+    For several tables, the compute and the loss of a rule are means over them.
     """
     by_table = {table: _savings(table, seeds, replays) for table in tables}
-    found = []
-    for judged in tables:
-        others = [by_table[table] for table in tables if table != judged]
-        best = min(rules(), key=partial(_need, others))
-        found.append(Tuned(judged.stem, best, by_table[judged][best]))
-    return found
+    results = []
+    for judged_table in tables:
+        others = [by_table[table] for table in tables if table != judged_table]
+        best = min(rules(), key=partial(_sort_key, others))
+        results.append(Tuned(judged_table.stem, best, by_table[judged_table][best]))
+    return results
 
 
-def _need(others: list[dict[tuple[Fraction, ...], Saving]], shares: tuple[Fraction, ...]) -> tuple[bool, float]:
-    """Returns the key by which rules are sorted: first whether a rule loses too much, then what it needs."""
+def _sort_key(others: list[dict[tuple[Fraction, ...], Saving]], shares: tuple[Fraction, ...]) -> tuple[bool, float]:
+    """Returns the key by which rules are sorted: first whether a rule loses too much, then its compute."""
     behind = float(np.mean([each[shares].behind.found for each in others]))
     return behind > MOST_BEHIND, float(np.mean([each[shares].compute.found for each in others]))
 
 
 def _savings(table: Path, seeds: int, replays: Callable[[Cell], Replays]) -> dict[tuple[Fraction, ...], Saving]:
-    *of_rules, of_reference = (replays(cell) for cell in cells(table, seeds))
-    return {shares: saving(each, of_reference) for shares, each in zip(rules(), of_rules, strict=True)}
+    *rule_replays, reference_replays = (replays(cell) for cell in cells(table, seeds))
+    return {shares: saving(each, reference_replays) for shares, each in zip(rules(), rule_replays, strict=True)}

@@ -24,21 +24,19 @@ class Forests:
           rows: (rows, features) float32.
           targets: (rows, targets).
         """
-        forests = [_fitted(rows, target) for target in targets.T]
+        forests = [_fit(rows, target) for target in targets.T]
         self.out_of_bag: np.ndarray = np.column_stack([forest.oob_prediction_ for forest in forests])
         self._count = len(forests)
         trees = [estimator.tree_ for forest in forests for estimator in forest.estimators_]
         starts = np.cumsum([0, *(tree.node_count for tree in trees)])
         self._roots = starts[:-1]
         self._depth = max(tree.max_depth for tree in trees)
-        self._features = _joined([np.maximum(tree.feature, 0) for tree in trees])  # a leaf has no feature
+        self._features = _join([np.maximum(tree.feature, 0) for tree in trees])  # a leaf has no feature
         # A leaf is its own child, so that all trees can be walked together for as many steps as the deepest one has.
-        self._lefts = _joined([_child(tree.children_left) + start for tree, start in zip(trees, starts, strict=False)])
-        self._rights = _joined(
-            [_child(tree.children_right) + start for tree, start in zip(trees, starts, strict=False)]
-        )
-        self._thresholds = _joined([tree.threshold for tree in trees])
-        self._values = _joined([tree.value[:, 0, 0] for tree in trees])
+        self._lefts = _join([_child(tree.children_left) + start for tree, start in zip(trees, starts, strict=False)])
+        self._rights = _join([_child(tree.children_right) + start for tree, start in zip(trees, starts, strict=False)])
+        self._thresholds = _join([tree.threshold for tree in trees])
+        self._values = _join([tree.value[:, 0, 0] for tree in trees])
 
     def predict(self, row: np.ndarray) -> np.ndarray:
         """Returns (targets,) for one row of (features,) float32."""
@@ -50,7 +48,7 @@ class Forests:
         return means
 
 
-def _fitted(rows: np.ndarray, target: np.ndarray) -> RandomForestRegressor:
+def _fit(rows: np.ndarray, target: np.ndarray) -> RandomForestRegressor:
     forest = RandomForestRegressor(
         TREES, min_samples_leaf=FEWEST_IN_LEAF, max_features=FEATURES, oob_score=True, random_state=0
     )
@@ -61,5 +59,5 @@ def _child(children: np.ndarray) -> np.ndarray:
     return np.where(children < 0, np.arange(len(children)), children)
 
 
-def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+def _join(parts: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(parts)

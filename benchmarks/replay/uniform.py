@@ -19,10 +19,10 @@ class UniformTrial(Suggester):
     def choose(self, name: str, distribution: BaseDistribution) -> Any:
         """Returns the value of a parameter."""
         if name not in self.params:
-            self.params[name] = self._drawn(distribution)
+            self.params[name] = self._draw(distribution)
         return self.params[name]
 
-    def _drawn(self, distribution: BaseDistribution) -> Any:
+    def _draw(self, distribution: BaseDistribution) -> Any:
         if isinstance(distribution, CategoricalDistribution):
             return distribution.choices[self._generator.integers(len(distribution.choices))]
         assert isinstance(distribution, IntDistribution | FloatDistribution)

@@ -52,7 +52,7 @@ class Transform:
         arguments have no such form. The change is given (N, 3, H, W) uint8, and changes every image.
       view: the change itself if nothing in it is random, so that predictions can be averaged over it; else None.
       needs_square: True if it would change the shape of images that are not square.
-      also: other classes that `batched` accepts; no config requests them, but a pipeline of the user may.
+      other_kinds: other classes that `batched` accepts; no config requests them, but a pipeline of the user may.
     """
 
     kind: "type[A.BasicTransform]"
@@ -60,7 +60,7 @@ class Transform:
     batched: "Callable[[Any], Change | None]"
     view: "Callable[[Tensor], Tensor] | None" = None
     needs_square: bool = False
-    also: "tuple[type[A.BasicTransform], ...]" = ()
+    other_kinds: "tuple[type[A.BasicTransform], ...]" = ()
 
 
 def transforms() -> dict[str, Transform]:

@@ -28,8 +28,8 @@ def rows(images: Tensor) -> Tensor:
     The result shares memory with `images` if these are contiguous.
     """
     flat = images.flatten(1).view(torch.uint8)
-    wide = next(dtype for dtype in INTEGERS if flat.shape[1] % dtype.itemsize == 0)
-    return flat.view(wide)
+    widest = next(dtype for dtype in INTEGERS if flat.shape[1] % dtype.itemsize == 0)
+    return flat.view(widest)
 
 
 def uniform(limits: tuple[float, float], images: Tensor, generator: torch.Generator) -> Tensor:

@@ -8,7 +8,7 @@ albumentations, so that rounding and clipping are the same too.
 
 Microseconds per 16x16 image at p = 0.5, batches of 200, one thread of an AMD EPYC, torch 2.14.1, best of 40 runs of 20
 batches; in brackets the same for `per_image`, best of 15 batches: two flips 0.6 (9), flips and rotation 2.2 (52), the
-seven transforms of the published runs 7.9 (127), all ten 11 (172).
+seven transforms of the published runs 7.9 (127), the ten that there were 11 (172).
 """
 
 import albumentations as A
@@ -45,10 +45,10 @@ def batched(pipeline: A.Compose, on_all: bool | None = None) -> Change | None:
         everywhere = images.device.type != "cpu" if on_all is None else on_all
         images = images.clone(memory_format=torch.contiguous_format)
         for p, change in steps:
-            chosen = torch.rand(len(images), generator=generator, device=images.device) < p
+            is_chosen = torch.rand(len(images), generator=generator, device=images.device) < p
             if everywhere:
-                images = torch.where(chosen[:, None, None, None], change(images, generator), images)
-            elif 0 < len(index := chosen.nonzero().squeeze(1)) < len(images):
+                images = torch.where(is_chosen[:, None, None, None], change(images, generator), images)
+            elif 0 < len(index := is_chosen.nonzero().squeeze(1)) < len(images):
                 rows(images)[index] = rows(change(take(images, index), generator))
             elif len(index):  # every image was chosen, so none needs to be put back
                 images = change(images, generator).contiguous()
@@ -59,12 +59,12 @@ def batched(pipeline: A.Compose, on_all: bool | None = None) -> Change | None:
 
 def unsupported(pipeline: A.Compose) -> list[str]:
     """Returns the parts of the pipeline that have no batched form, as albumentations prints them."""
-    whole = [] if pipeline.p == 1 else [f"Compose(p={pipeline.p})"]
-    return whole + [str(transform) for transform in pipeline if _form(transform) is None]
+    parts = [] if pipeline.p == 1 else [f"Compose(p={pipeline.p})"]
+    return parts + [str(transform) for transform in pipeline if _form(transform) is None]
 
 
 def _form(transform: A.BasicTransform) -> Change | None:
     """Returns the batched form of a transform, or None."""
     kind = type(transform)
-    forms = (known.batched(transform) for known in transforms().values() if kind in (known.kind, *known.also))
+    forms = (entry.batched(transform) for entry in transforms().values() if kind in (entry.kind, *entry.other_kinds))
     return next(filter(None, forms), None)

@@ -21,18 +21,18 @@ def batched(transform: A.ColorJitter) -> Change:
         factors = torch.cat([uniform(limit, images, generator)[:, 0, 0] for limit in limits], 1)  # (N, OTHERS)
         hue = uniform(transform.hue, images, generator)[:, 0, 0].mul_(180)
         order = torch.rand(len(images), OTHERS, generator=generator, device=images.device).argsort(1)
-        before = torch.rand(len(images), 1, generator=generator, device=images.device).mul_(OTHERS + 1).floor_()
+        hue_place = torch.rand(len(images), 1, generator=generator, device=images.device).mul_(OTHERS + 1).floor_()
         if not turns:
-            return _blended(images, factors.gather(1, order), order)
+            return _blend(images, factors.gather(1, order), order)
         factors, places = factors.gather(1, order), torch.arange(OTHERS, device=images.device)
-        first = _blended(images, torch.where(places < before, factors, 1), order)
+        first = _blend(images, torch.where(places < hue_place, factors, 1), order)
         turned = shifted(first, hue, torch.zeros_like(hue), torch.zeros_like(hue))
-        return _blended(turned, torch.where(places < before, 1, factors), order)
+        return _blend(turned, torch.where(places < hue_place, 1, factors), order)
 
     return change
 
 
-def _blended(images: Tensor, factors: Tensor, order: Tensor) -> Tensor:
+def _blend(images: Tensor, factors: Tensor, order: Tensor) -> Tensor:
     """Returns each image after three steps, each of which blends it with black, its mean grey or its own grey.
 
     Args:
@@ -42,12 +42,12 @@ def _blended(images: Tensor, factors: Tensor, order: Tensor) -> Tensor:
     """
     pixels = images.float()
     for step in range(OTHERS):
-        factor, which = factors[:, step, None, None, None], order[:, step, None, None, None]
+        factor, blend = factors[:, step, None, None, None], order[:, step, None, None, None]
         grey, rest = _grey(pixels), 1 - factor
-        mean = grey.mean((2, 3), keepdim=True).mul_(rest * (which == 1))
-        pixels.mul_(factor).add_(grey.mul_(rest * (which == 2)).add_(mean)).clamp_(0, 255)
+        mean = grey.mean((2, 3), keepdim=True).mul_(rest * (blend == 1))
+        pixels.mul_(factor).add_(grey.mul_(rest * (blend == 2)).add_(mean)).clamp_(0, 255)
         # albumentations truncates the results, except in the step of saturation, which OpenCV rounds.
-        pixels.add_((which == 2) * 0.5).floor_()
+        pixels.add_((blend == 2) * 0.5).floor_()
     return pixels.to(torch.uint8)
 
 

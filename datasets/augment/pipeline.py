@@ -30,12 +30,12 @@ def compose(probabilities: Mapping[str, float], square: bool = True) -> A.Compos
     Raises:
       ValueError: a name is not that of a transform.
     """
-    known = transforms()
+    available = transforms()
     for name in probabilities:
-        if name not in known:
-            raise ValueError(f"unknown augmentation `{name}`; known: {', '.join(known)}")
-    chosen = [(known[name], p) for name, p in probabilities.items() if square or not known[name].needs_square]
-    return A.Compose([transform.kind(p=p, **transform.arguments) for transform, p in chosen])
+        if name not in available:
+            raise ValueError(f"unknown augmentation `{name}`; known: {', '.join(available)}")
+    steps = [(available[name], p) for name, p in probabilities.items() if square or not available[name].needs_square]
+    return A.Compose([transform.kind(p=p, **transform.arguments) for transform, p in steps])
 
 
 def per_image(pipeline: A.Compose, images: Tensor, seed: int) -> Tensor:
@@ -58,11 +58,11 @@ def per_image(pipeline: A.Compose, images: Tensor, seed: int) -> Tensor:
     pixels = images.permute(0, 2, 3, 1).contiguous().cpu().numpy()
     changed = np.empty_like(pixels)
     for i, image in enumerate(pixels):
-        out = pipeline(image=image)["image"]
-        if out.shape != image.shape or out.dtype != image.dtype:
-            became = f"{tuple(out.shape)} {out.dtype}"
-            raise ValueError(f"augmentation must leave images {image.shape} uint8, height x width x 3; got {became}")
-        changed[i] = out
+        result = pipeline(image=image)["image"]
+        if result.shape != image.shape or result.dtype != image.dtype:
+            got = f"{tuple(result.shape)} {result.dtype}"
+            raise ValueError(f"augmentation must leave images {image.shape} uint8, height x width x 3; got {got}")
+        changed[i] = result
     return torch.from_numpy(changed).permute(0, 3, 1, 2).contiguous().to(images.device)
 
 
@@ -76,10 +76,10 @@ def to_text(pipeline: A.Compose) -> str:
       ValueError: a part of it cannot be read back: a function, an array, or a class that is in no such file.
     """
     text = _to_json(pipeline)
-    again = _to_json(from_text(text))  # read back once, because a whole number may become a float: 1 and 1.0
-    if json.loads(again) != json.loads(text):
-        raise ValueError(f"the pipeline is another when read back from its text: {again} instead of {text}")
-    return again
+    round_trip = _to_json(from_text(text))  # read back once, because a whole number may become a float: 1 and 1.0
+    if json.loads(round_trip) != json.loads(text):
+        raise ValueError(f"the pipeline is another when read back from its text: {round_trip} instead of {text}")
+    return round_trip
 
 
 def from_text(text: str) -> A.Compose:
@@ -119,15 +119,15 @@ def _to_json(pipeline: A.Compose) -> str:
 
 
 def _with_references(saved: Any) -> Any:
-    """Returns what `A.to_dict` wrote, with the classes of user files named as FILE.py:CLASS."""
+    """Returns the output of `A.to_dict`, with the classes of user files named as FILE.py:CLASS."""
     if isinstance(saved, list):
         return [_with_references(item) for item in saved]
     if not isinstance(saved, dict):
         return saved
     module, _, name = str(saved.get("__class_fullname__", "")).rpartition(".")
     file = getattr(sys.modules.get(module), "__file__", None)
-    own = {"__class_fullname__": f"{file}:{name}"} if file in user_code.sources() else {}
-    return {key: _with_references(value) for key, value in saved.items()} | own
+    reference = {"__class_fullname__": f"{file}:{name}"} if file in user_code.sources() else {}
+    return {key: _with_references(value) for key, value in saved.items()} | reference
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -142,13 +142,13 @@ def _build(saved: Any) -> Any:
         raise ValueError(f"a transform must be an object with `__class_fullname__`, got {str(saved)[:80]}")
     kind = _kind(name)
     arguments = {key: value for key, value in saved.items() if key != "__class_fullname__"}
-    taken = list(inspect.signature(kind).parameters)
-    known = {key for base in kind.__mro__ for key in inspect.signature(base.__init__).parameters}
+    parameters = list(inspect.signature(kind).parameters)
+    all_parameters = {key for base in kind.__mro__ for key in inspect.signature(base.__init__).parameters}
     for key in arguments:
-        if key not in known:
-            raise ValueError(f"{name} has no argument `{key}`; it has: {', '.join(taken)}")
+        if key not in all_parameters:
+            raise ValueError(f"{name} has no argument `{key}`; it has: {', '.join(parameters)}")
     # A.to_dict also writes arguments that only a parent class takes
-    arguments = {key: value for key, value in arguments.items() if key in taken}
+    arguments = {key: value for key, value in arguments.items() if key in parameters}
     p, inner = arguments.get("p", 1), arguments.get("transforms", [])
     if not (isinstance(p, int | float) and 0 <= p <= 1):
         raise ValueError(f"{name}: `0 <= p <= 1` must hold, got p={p}")
@@ -156,27 +156,27 @@ def _build(saved: Any) -> Any:
         raise ValueError(f"{name}: `transforms` must be a list, got {inner}")
     if inner:
         arguments["transforms"] = [_build(transform) for transform in inner]
-    checked = next(base for base in kind.__mro__ if "__init__" in vars(base))
-    if "InitSchema" in vars(checked):  # if not strict, some wrong arguments are replaced by defaults with a warning
+    init_class = next(base for base in kind.__mro__ if "__init__" in vars(base))
+    if "InitSchema" in vars(init_class):  # if not strict, some wrong arguments are replaced by defaults with a warning
         arguments["strict"] = True
     try:
         return kind(**arguments)
     except Exception as error:  # a constructor may raise anything, and its arguments are always the cause
-        said = re.sub(r"For further information visit \S+", "", str(error))
-        raise ValueError(f"{name}: {' '.join(said.split())}") from error
+        message = re.sub(r"For further information visit \S+", "", str(error))
+        raise ValueError(f"{name}: {' '.join(message.split())}") from error
 
 
 def _kind(name: str) -> Any:
-    """Returns the class of this name, which must be one of those that may be made.
+    """Returns the class with this name, which must be one that a text may create.
 
-    It is looked up among these and not imported, so that a name in the text can run no other code.
+    The name is looked up among these classes and not imported, so that a name in the text can run no other code.
     """
     bases = (A.BasicTransform, A.DualTransform, A.ImageOnlyTransform, A.Transform3D, A.BaseCompose)
-    own = {known.kind.get_class_fullname(): known.kind for known in transforms().values()}
-    kind: Any = user_code.get(name) if user_code.is_reference(name) else own.get(name) or getattr(A, name, None)
-    known = inspect.isclass(kind) and issubclass(kind, bases) and kind not in bases
-    if not (known and kind.is_serializable()):
-        others = ", ".join(other for other in own if not hasattr(A, other))
+    own_kinds = {transform.kind.get_class_fullname(): transform.kind for transform in transforms().values()}
+    kind: Any = user_code.get(name) if user_code.is_reference(name) else own_kinds.get(name) or getattr(A, name, None)
+    is_transform = inspect.isclass(kind) and issubclass(kind, bases) and kind not in bases
+    if not (is_transform and kind.is_serializable()):
+        others = ", ".join(other for other in own_kinds if not hasattr(A, other))
         raise ValueError(
             f"unknown transform `{name}`: it must be {others} or one of albumentations {A.__version__} that is no "
             "function, or a class of a file of yours, FILE.py:CLASS"

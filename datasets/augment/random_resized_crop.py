@@ -54,8 +54,8 @@ class RandomResizedCrop(A.ImageOnlyTransform):
     def get_params_dependent_on_data(self, params: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
         """Draws which part of an image is kept, as albumentations' own transform does."""
         draw: Any = A.RandomResizedCrop.get_params_dependent_on_data
-        found: dict[str, Any] = draw(self, params, data)
-        return found
+        values: dict[str, Any] = draw(self, params, data)
+        return values
 
     def apply(self, img: np.ndarray, crop_coords: tuple[int, int, int, int], **params: Any) -> np.ndarray:
         """Returns the part of an (H, W, C) image, enlarged to the size of the whole image.
@@ -91,7 +91,7 @@ def batched(transform: RandomResizedCrop | A.RandomResizedCrop) -> Change | None
         top = _start(part_height, height, is_middle, images, generator)
         left = _start(part_width, width, is_middle, images, generator)
         if images.device.type == "cpu" and height * width >= ONE_BY_ONE_PIXELS:
-            return _enlarged_one_by_one(images, torch.cat([top, left, part_height, part_width], 1).long().numpy())
+            return _enlarge_one_by_one(images, torch.cat([top, left, part_height, part_width], 1).long().numpy())
         y, x = _places(top, part_height, height), _places(left, part_width, width)
         grid = torch.stack([x[:, None, :].expand(-1, height, -1), y[:, :, None].expand(-1, -1, width)], 3)
         return rounded(F.grid_sample(images.float(), grid, padding_mode="border", align_corners=False))
@@ -99,7 +99,7 @@ def batched(transform: RandomResizedCrop | A.RandomResizedCrop) -> Change | None
     return change
 
 
-def _enlarged_one_by_one(images: Tensor, parts: np.ndarray) -> Tensor:
+def _enlarge_one_by_one(images: Tensor, parts: np.ndarray) -> Tensor:
     """Returns the parts of images on a CPU, each enlarged to (H, W).
 
     Args:
@@ -134,14 +134,14 @@ def _part(
     draws = torch.empty(2, len(images), TRIES, device=images.device)
     area = draws[0].uniform_(*scale, generator=generator).mul_(height * width)
     shape = draws[1].uniform_(math.log(ratio[0]), math.log(ratio[1]), generator=generator).exp_()
-    wide, high = (area * shape).sqrt_().round_(), (area / shape).sqrt_().round_()
-    fits = (wide > 0) & (wide <= width) & (high > 0) & (high <= height)
+    widths, heights = (area * shape).sqrt_().round_(), (area / shape).sqrt_().round_()
+    fits = (widths > 0) & (widths <= width) & (heights > 0) & (heights <= height)
     first = (fits.cumsum(1) == 0).sum(1, keepdim=True)  # the first try that fits; TRIES if none does
     is_middle = first == TRIES
     first.clamp_(max=TRIES - 1)
-    most_high, most_wide = min(height, round(width / ratio[0])), min(width, round(height * ratio[1]))
-    high, wide = high.gather(1, first), wide.gather(1, first)
-    return torch.where(is_middle, most_high, high), torch.where(is_middle, most_wide, wide), is_middle
+    max_height, max_width = min(height, round(width / ratio[0])), min(width, round(height * ratio[1]))
+    heights, widths = heights.gather(1, first), widths.gather(1, first)
+    return torch.where(is_middle, max_height, heights), torch.where(is_middle, max_width, widths), is_middle
 
 
 def _start(part: Tensor, side: int, is_middle: Tensor, images: Tensor, generator: torch.Generator) -> Tensor:
@@ -151,7 +151,7 @@ def _start(part: Tensor, side: int, is_middle: Tensor, images: Tensor, generator
 
 
 def _places(start: Tensor, part: Tensor, side: int) -> Tensor:
-    """Returns (N, side), where along a side each pixel comes from, as grid_sample has it: from -1 to 1.
+    """Returns (N, side): the position along a side that each pixel comes from, from -1 to 1 as grid_sample counts.
 
     Pixels of the edge come from the middle of the outermost pixel of the part, never from outside of it.
     """
@@ -160,7 +160,7 @@ def _places(start: Tensor, part: Tensor, side: int) -> Tensor:
     return place.add_(start).add_(0.5).mul_(2 / side).sub_(1)
 
 
-# The smallest share is not ImageNet's 0.08, which pays off in hundreds of epochs: trials have a tenth of them.
+# The smallest share is not ImageNet's 0.08, which pays off over hundreds of epochs: trials train for a tenth of them.
 TRANSFORM = Transform(
-    RandomResizedCrop, {"scale": (0.35, 1), "ratio": (3 / 4, 4 / 3)}, batched, also=(A.RandomResizedCrop,)
+    RandomResizedCrop, {"scale": (0.35, 1), "ratio": (3 / 4, 4 / 3)}, batched, other_kinds=(A.RandomResizedCrop,)
 )

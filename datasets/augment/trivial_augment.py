@@ -26,7 +26,7 @@ STRENGTHS = 30  # the greatest step of strength; with step 0 there are 31
 MOST_SHEAR, MOST_DEGREES = 0.99, 135.0
 MOST_SHIFT = 32 / 224  # as a share of the side
 MOST_FACTOR = 0.99  # the greatest relative change of brightness, contrast, colour and sharpness
-MOST_BITS = 6  # the most that posterize removes
+MOST_BITS = 6  # the largest number of bits that posterize removes
 LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue in grey
 
 GEOMETRIC = ("shear_x", "shear_y", "shift_x", "shift_y", "rotate")
@@ -106,13 +106,13 @@ def _is_operation(operation: Tensor, name: str) -> Tensor:
 
 
 def _geometric(images: Tensor, operation: Tensor, strength: Tensor) -> Tensor:
-    """Shears, shifts or turns images: the source of each pixel is a linear function of its place, bilinear."""
+    """Shears, shifts or turns images: the source of each pixel is a linear function of its place; interpolates."""
     height, width = images.shape[2:]
     if min(height, width) < 2:
         return images
 
-    def part(name: str, most: float) -> Tensor:
-        return torch.where(_is_operation(operation, name), strength * most, 0)
+    def part(name: str, limit: float) -> Tensor:
+        return torch.where(_is_operation(operation, name), strength * limit, 0)
 
     angle = part("rotate", math.radians(MOST_DEGREES))
     shear_x, shear_y = part("shear_x", MOST_SHEAR), part("shear_y", MOST_SHEAR)
@@ -134,25 +134,25 @@ def _factor(strength: Tensor) -> Tensor:
 def _by_table(images: Tensor, operation: Tensor, strength: Tensor) -> Tensor:
     """Changes images by the operations that replace each value of a channel by another one."""
     values = torch.arange(256, device=images.device, dtype=torch.float32)
-    flat, factor, much = images.flatten(2), _factor(strength)[:, None, None], strength.abs()[:, None, None]
+    flat, factor, magnitude = images.flatten(2), _factor(strength)[:, None, None], strength.abs()[:, None, None]
     means = flat.float().mean(2, keepdim=True)  # (N, 3, 1)
     grey = sum(means[:, i : i + 1] * share for i, share in enumerate(LUMA))
     low, high = (extreme(2, keepdim=True).float() for extreme in (flat.amin, flat.amax))
-    step = torch.exp2((MOST_BITS * much).round())
+    step = torch.exp2((MOST_BITS * magnitude).round())
     tables = {
         "brightness": values * factor,
         "contrast": grey + (values - grey) * factor,
         "posterize": (values / step).floor() * step,
-        "solarize": torch.where(values < 256 * (1 - much), values, 255 - values),
+        "solarize": torch.where(values < 256 * (1 - magnitude), values, 255 - values),
         "autocontrast": torch.where(high > low, (values - low) * (255 / (high - low)), values).floor(),
     }
     table = torch.zeros(len(images), 3, 256, device=images.device)
-    for name, its in tables.items():
-        table = torch.where(_is_operation(operation, name)[:, None, None], its, table)
-    return _looked_up(images, rounded(table))
+    for name, new_values in tables.items():
+        table = torch.where(_is_operation(operation, name)[:, None, None], new_values, table)
+    return _look_up(images, rounded(table))
 
 
-def _looked_up(images: Tensor, tables: Tensor) -> Tensor:
+def _look_up(images: Tensor, tables: Tensor) -> Tensor:
     """Returns the images with each value replaced by that of its table.
 
     Args:
@@ -171,7 +171,7 @@ def _equalize(images: Tensor, operation: Tensor, strength: Tensor) -> Tensor:
     step = (flat.shape[2] - last) // 255
     table = ((counts.cumsum(2) - counts + step // 2) // step.clamp(min=1)).clamp_(max=255)
     unchanged = torch.arange(256, device=images.device)
-    return _looked_up(images, torch.where(step > 0, table, unchanged).to(torch.uint8))
+    return _look_up(images, torch.where(step > 0, table, unchanged).to(torch.uint8))
 
 
 def _colour(images: Tensor, operation: Tensor, strength: Tensor) -> Tensor:

@@ -13,5 +13,5 @@ NEWEST = 2
 
 def recipe(number: int) -> Recipe:
     """Returns the recipe with the number that is in `sweep.json`; imports the image libraries."""
-    found: Recipe = import_module(f"{__name__}.recipe_{number}").RECIPE
-    return found
+    result: Recipe = import_module(f"{__name__}.recipe_{number}").RECIPE
+    return result

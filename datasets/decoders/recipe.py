@@ -38,16 +38,16 @@ class MissingPackageError(ImageFileError):
     """The error that an image needs an optional package for its format, which this machine does not have.
 
     Args:
-      what: the format, with its article.
+      noun: the format, with its article.
       package: the name of the package.
       install: the command that installs the package.
     """
 
     is_of_machine = True
 
-    def __init__(self, what: str, package: str, install: str) -> None:
+    def __init__(self, noun: str, package: str, install: str) -> None:
         super().__init__(
-            f"is {what}, for which the package {package} must be installed", f"install it: {install}", package
+            f"is {noun}, for which the package {package} must be installed", f"install it: {install}", package
         )
 
 
@@ -87,9 +87,9 @@ class Recipe:
     Attributes:
       decode_to: decodes the bytes of a file and fits the image to a size in the way that the last argument says, one of
         FITS; None for the size leaves the image as it is. The result depends on these three arguments alone. Raises
-        ImageError.
+        ImageFileError.
       size_of: returns the size of the whole upright image by its header. It takes the first bytes of a file, or all of
-        them. Raises ImageError if they do not contain the size.
+        them. Raises ImageFileError if they do not contain the size.
       training_size: returns the size at which images are trained if the user gives none; None leaves them as they are.
         It takes the sizes of all images, and stops reading them once it knows.
     """

@@ -29,8 +29,8 @@ def decode(data: bytes) -> np.ndarray:
       (H, W, 3) uint8, RGB.
 
     Raises:
-      ImageError: the file is no such image, or is empty, cut, damaged or animated, or has more than 16 million pixels
-        (by its header, before anything is decoded) or more than 16 bits a channel.
+      ImageFileError: the file is no such image, or is empty, cut, damaged or animated, or has more than 16 million
+        pixels (by its header, before anything is decoded) or more than 16 bits a channel.
     """
     if not data:
         raise ImageFileError("must be an image, got an empty file")
@@ -109,8 +109,8 @@ def _convert(image: Image.Image, data: bytes) -> np.ndarray:
         image = _to_8_bits(image, data)
     image = ImageOps.exif_transpose(image)
     if image.has_transparency_data:
-        over = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", over.size, "white"), over)
+        rgba = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     return np.array(image.convert("RGB"))
 
 

@@ -25,7 +25,7 @@ def caught_words() -> Iterator[Warned]:
     of_thread = threading.local()
 
     @contextmanager
-    def warned() -> Iterator[list[str]]:
+    def collect() -> Iterator[list[str]]:
         words: list[str] = []
         of_thread.words = words
         try:
@@ -36,15 +36,15 @@ def caught_words() -> Iterator[Warned]:
     with warnings.catch_warnings(), _silent_stderr():
         show = warnings.showwarning
 
-        def keep(message: Warning | str, *about: Any, **more: Any) -> None:
+        def keep(message: Warning | str, *args: Any, **kwargs: Any) -> None:
             if hasattr(of_thread, "words"):
                 of_thread.words.append(" ".join(str(message).split()))
             else:
-                show(message, *about, **more)
+                show(message, *args, **kwargs)
 
         warnings.simplefilter("always")
         warnings.showwarning = keep
-        yield warned
+        yield collect
 
 
 @contextmanager
@@ -52,22 +52,22 @@ def _silent_stderr() -> Iterator[None]:
     """Discards what C libraries write to standard error; Python's own `sys.stderr` still works."""
     try:
         sys.stderr.flush()
-        before = os.dup(2)
+        original = os.dup(2)
     except (OSError, ValueError, AttributeError):  # standard error is closed, so nothing can appear on it
         yield
         return
     with ExitStack() as stack:
-        stack.callback(os.close, before)
-        stack.callback(os.dup2, before, 2)
-        reading, nowhere = os.pipe()
-        os.close(reading)  # without a reader, every write into the pipe fails, which C libraries ignore
-        os.dup2(nowhere, 2)
-        os.close(nowhere)
+        stack.callback(os.close, original)
+        stack.callback(os.dup2, original, 2)
+        reader, writer = os.pipe()
+        os.close(reader)  # without a reader, every write into the pipe fails, which C libraries ignore
+        os.dup2(writer, 2)
+        os.close(writer)
         if _is_descriptor_2(sys.stderr):
             encoding, errors = sys.stderr.encoding, sys.stderr.errors
-            python = stack.enter_context(os.fdopen(os.dup(before), "w", 1, encoding=encoding, errors=errors))
+            stream = stack.enter_context(os.fdopen(os.dup(original), "w", 1, encoding=encoding, errors=errors))
             stack.callback(setattr, sys, "stderr", sys.stderr)
-            sys.stderr = python
+            sys.stderr = stream
         yield
 
 

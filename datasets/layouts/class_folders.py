@@ -26,32 +26,32 @@ def list_splits(
 ) -> tuple[dict[str, Listing], set[str], tuple[str, ...] | None, bool]:
     """Returns the listings by split, no tables, no sample submission, and whether a folder is left aside."""
     listings: dict[str, Listing] = {}
-    used: set[str] = set()
+    used_files: set[str] = set()
     for split, folders in SPLITS.items():
         for name in filter(tree.rules.is_visible, tree.refused):
             if name.startswith(root) and name.removeprefix(root).split("/")[0] in folders:
                 rule = f"images must be files, this {tree.refused[name]}"
                 findings.refuse(f"{tree.path}/{printable(name)}", rule, "", "replace or remove it")
-        there = [f"{root}{folder}/" for folder in folders]
-        there = [folder for folder in there if any(name.startswith(folder) for name in tree.visible)]
-        if len(there) > 1:
-            findings.refuse(tree.path, "there must be one folder a split", ", ".join(there), "remove all but one")
-        elif there:
-            listing = list_folder(tree, there[0], tree.is_layout_image)
+        paths = [f"{root}{folder}/" for folder in folders]
+        paths = [path for path in paths if any(name.startswith(path) for name in tree.visible)]
+        if len(paths) > 1:
+            findings.refuse(tree.path, "there must be one folder a split", ", ".join(paths), "remove all but one")
+        elif paths:
+            listing = list_folder(tree, paths[0], tree.is_layout_image)
             if not listing.ids and split != "train":
                 continue
             check_ids(listing, findings)
             if split == "train":
-                _check_empty(tree, listing, there[0], findings)
-            listings[split] = listing if split == "test" else _labelled(tree, listing, findings)
-            used |= set(listing.files)
-    aside = note_left_aside(tree, root, used, SPLIT_FOLDERS, NO_TABLES, findings)
+                _check_empty(tree, listing, paths[0], findings)
+            listings[split] = listing if split == "test" else _label_by_folder(tree, listing, findings)
+            used_files |= set(listing.files)
+    left_aside = note_left_aside(tree, root, used_files, SPLIT_FOLDERS, NO_TABLES, findings)
     if tree.rules.layouts_alone:  # newer rules add this note later, once everything is known
-        note_left_out(tree, used, REST, findings)
-    return listings, set(), None, any(top.endswith("/") for top in aside)
+        note_left_out(tree, used_files, REST, findings)
+    return listings, set(), None, any(top.endswith("/") for top in left_aside)
 
 
-def _labelled(tree: FileTree, listing: Listing, findings: Findings) -> Listing:
+def _label_by_folder(tree: FileTree, listing: Listing, findings: Findings) -> Listing:
     """Returns the listing with the first folder of each id as its class."""
     labels, rows = [], []
     if listing.ids and not any("/" in name for name in listing.ids):
@@ -64,10 +64,10 @@ def _labelled(tree: FileTree, listing: Listing, findings: Findings) -> Listing:
         if not slash:
             rule = "must be in a folder named as its class"
             findings.problems.append(listing.problem(row, rule, shown(name), "move it into one"))
-        elif broken := label_problem(label, place):
+        elif problem := label_problem(label, place):
             if not id_problem(name, place):
-                rule = f"must have a good label: {broken.rule}"
-                findings.problems.append(listing.problem(row, rule, broken.got, broken.way_out))
+                rule = f"must have a good label: {problem.rule}"
+                findings.problems.append(listing.problem(row, rule, problem.got, problem.way_out))
         else:
             labels.append(tree.rules.class_name(label))
             rows.append(row)
@@ -77,8 +77,8 @@ def _labelled(tree: FileTree, listing: Listing, findings: Findings) -> Listing:
 def _check_empty(tree: FileTree, train: Listing, folder: str, findings: Findings) -> None:
     """Adds a problem for each class without images, which would otherwise vanish unnoticed."""
     folders = filter(tree.rules.is_visible, tree.folders)
-    inside = {name.removeprefix(folder) for name in folders if name.startswith(folder)}
-    for name in sorted(inside - {name.partition("/")[0] for name in train.ids}):
+    subfolders = {name.removeprefix(folder) for name in folders if name.startswith(folder)}
+    for name in sorted(subfolders - {name.partition("/")[0] for name in train.ids}):
         if "/" not in name:
             rule, got = "class must have 2 images or more", "none with an image's suffix"
             findings.refuse(train.place + printable(name), rule, got, "add some or remove the folder")

@@ -33,16 +33,16 @@ def list_splits(
 ) -> tuple[dict[str, Listing], set[str], tuple[str, ...] | None, bool]:
     """Returns the listings by split, the tables, the sample submission's ids, and whether anything is left aside."""
     tables: dict[str, Table] = {}
-    read: set[str] = set()
+    table_files: set[str] = set()
     for split, stems in STEMS.items():
         files = [file for stem in stems for suffix in SUFFIXES if tree.holds(file := f"{root}{stem}{suffix}")]
-        read |= set(files)
+        table_files |= set(files)
         if len(files) > 1:
             rule = "there must be one manifest a split"
             findings.refuse(tree.path, rule, ", ".join(files), "remove all but one")
         elif files and (table := _read(tree, files[0], findings)):
             tables[split] = table
-    broken = {problem.place.rpartition(":")[0] for problem in findings.problems}
+    faulty_tables = {problem.place.rpartition(":")[0] for problem in findings.problems}
 
     submission = tables.pop(SUBMISSION, None)
     listings: dict[str, Listing] = {}
@@ -53,19 +53,20 @@ def list_splits(
         if split == "test" and table.labels is not None and tree.rules.layouts_alone:
             findings.notes.append(f"{table.place}: its labels are not used.")
         listings[split], _ = list_table(tree, table, root, findings)
-    used = read.union(*(listing.files for listing in listings.values()))
-    aside = note_left_aside(tree, root, used, NO_TABLE, SPLIT_TABLES, findings)
-    # With problems, the images of a refused table would be reported as being in none. Newer rules add this note later.
+    used_files = table_files.union(*(listing.files for listing in listings.values()))
+    left_aside = note_left_aside(tree, root, used_files, NO_TABLE, SPLIT_TABLES, findings)
+    # If there are problems, the images of a refused table would be reported as images that no table names. Newer rules
+    # add this note later.
     if not findings.problems and tree.rules.layouts_alone:
-        note_left_out(tree, used, REST, findings)
+        note_left_out(tree, used_files, REST, findings)
 
     test = tables.get("test")
     if submission and not test and tree.rules.layouts_alone:
         findings.notes.append(f"{submission.place}: is not used, for there is no table of test images; add a test.csv.")
-    if submission and test and not broken & {submission.place, test.place}:
+    if submission and test and not faulty_tables & {submission.place, test.place}:
         _check_submission(submission, test, findings)
     ids = submission.ids if submission and (test or tree.rules.layouts_alone) else None
-    return listings, read, ids, bool(aside)
+    return listings, table_files, ids, bool(left_aside)
 
 
 def _read(tree: FileTree, file: str, findings: Findings) -> Table | None:
@@ -85,15 +86,15 @@ def _read(tree: FileTree, file: str, findings: Findings) -> Table | None:
 
 def _check_submission(submission: Table, test: Table, findings: Findings) -> None:
     """Checks that a sample submission has the ids of the test table, in the same order."""
-    for row, (got, wanted) in enumerate(zip_longest(submission.ids, test.ids)):
-        if got != wanted:
+    for row, (name, expected) in enumerate(zip_longest(submission.ids, test.ids)):
+        if name != expected:
             line = (*submission.lines, submission.lines[-1] + 1)[row]
             rule = f"ids must be those of {test.place} in its order"
-            got = f"{_or_none(got)}, not {_or_none(wanted)}"
+            got = f"{_quote(name)}, not {_quote(expected)}"
             findings.refuse(f"{submission.place}:{line}", rule, got, "mend one of the two")
             return
 
 
-def _or_none(name: str | None) -> str:
-    """Returns a name as messages show it."""
+def _quote(name: str | None) -> str:
+    """Returns a name as messages show it, or "none"."""
     return "none" if name is None else shown(name)

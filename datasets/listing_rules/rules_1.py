@@ -28,17 +28,17 @@ def class_name(folder: str) -> str:
     return folder
 
 
-def table_folder(find: Find, ids: Sequence[str], files: Iterable[str], beside: str, split: str) -> str:
+def table_folder(find: Find, ids: Sequence[str], files: Iterable[str], base: str, split: str) -> str:
     """Returns the folder that holds most of the ids; among equals, one named like a split, or the first."""
-    parts = [name.split("/")[:-1] for name in files if name.startswith(beside)]
-    below = sorted({"/".join(part[:depth]) + "/" for part in parts for depth in range(1, len(part) + 1)})
-    usual = [f"{beside}{split}/"] if split == "test" else [f"{beside}{split}/", f"{beside}train+validation/"]
-    best, most = "", 0
-    for folder in [*usual, beside, *below]:
+    parts = [name.split("/")[:-1] for name in files if name.startswith(base)]
+    subfolders = sorted({"/".join(part[:depth]) + "/" for part in parts for depth in range(1, len(part) + 1)})
+    usual_folders = [f"{base}{split}/"] if split == "test" else [f"{base}{split}/", f"{base}train+validation/"]
+    best, best_count = "", 0
+    for folder in [*usual_folders, base, *subfolders]:
         count = sum(find(folder, name) is not None for name in ids)
-        if count > most:
-            best, most = folder, count
-        if most == len(ids):
+        if count > best_count:
+            best, best_count = folder, count
+        if best_count == len(ids):
             break
     return best
 

@@ -22,7 +22,7 @@ from sweep.storage.command_line import Exit, check_out, exit_codes, program
 from sweep.storage.errors import UserError
 from sweep.storage.files import utf8
 
-# by which a file that this command wrote is recognised
+# the first bytes, by which a file that this command wrote is recognised
 BEGINNINGS = {".png": b"\x89PNG\r\n\x1a\n", ".html": b"<!doctype html>"}
 
 
@@ -40,23 +40,23 @@ BEGINNINGS = {".png": b"\x89PNG\r\n\x1a\n", ".html": b"<!doctype html>"}
 def main(data: Path, out: Path, as_json: bool, **flags: Any) -> None:
     """Runs the command."""
     with exit_codes():
-        outs = [] if as_json else list(_outs(out, data))
+        paths = [] if as_json else list(_output_paths(out, data))
         from sweep.datasets.look.about import about, read
 
-        found, refused = read(data, taken_options(flags))
-    looked = about(found, data, refused)
-    for path in outs:
-        path.write_bytes(_content(path, found, looked, data.name or str(data)))
+        dataset, problems = read(data, taken_options(flags))
+    description = about(dataset, data, problems)
+    for path in paths:
+        path.write_bytes(_content(path, dataset, description, data.name or str(data)))
     if as_json:
-        print(json.dumps(asdict(looked) | {"left_out_by_reason": looked.reasons()}, indent=1))
+        print(json.dumps(asdict(description) | {"left_out_by_reason": description.reasons()}, indent=1))
     else:
-        print("\n".join([*map(str, outs), *looked.lines()]))
-    if refused:
-        print("\n".join(["Without --leave-out bad it is refused:", *looked.refused[:20]]), file=sys.stderr)
+        print("\n".join([*map(str, paths), *description.lines()]))
+    if problems:
+        print("\n".join(["Without --leave-out bad it is refused:", *description.refused[:20]]), file=sys.stderr)
         sys.exit(Exit.YOURS_TO_MEND)
 
 
-def _outs(out: Path, data: Path) -> Iterator[Path]:
+def _output_paths(out: Path, data: Path) -> Iterator[Path]:
     """Yields the files to write: the page with the picture beside it, or the picture alone.
 
     Raises:
@@ -71,7 +71,7 @@ def _outs(out: Path, data: Path) -> Iterator[Path]:
         yield path
 
 
-def _content(path: Path, data: Any, looked: Any, title: str) -> bytes:
+def _content(path: Path, data: Any, description: Any, title: str) -> bytes:
     """Returns the bytes of the page or the picture, by the suffix of the path."""
     if path.suffix == ".png":
         from sweep.datasets.look.picture import png
@@ -79,7 +79,7 @@ def _content(path: Path, data: Any, looked: Any, title: str) -> bytes:
         return png(data, title)
     from sweep.datasets.look.page import page
 
-    return utf8(page(data, looked))
+    return utf8(page(data, description))
 
 
 if __name__ == "__main__":

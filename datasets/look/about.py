@@ -79,7 +79,7 @@ def read(path: Path, options: DataOptions) -> tuple[Dataset, tuple[Problem, ...]
             raise error from None
 
 
-def about(data: Dataset, path: Path, refused: tuple[Problem, ...]) -> Description:
+def about(data: Dataset, path: Path, problems: tuple[Problem, ...]) -> Description:
     """Returns the description of a data set that was read from this path."""
     splits = {}
     for name, split in data.splits.items():
@@ -87,5 +87,5 @@ def about(data: Dataset, path: Path, refused: tuple[Problem, ...]) -> Descriptio
         classes = None if labels is None else {label: labels[number] for number, label in enumerate(data.classes)}
         splits[name] = SplitAbout(len(split.ids), classes)
     height, width = data.image_size
-    problems = tuple(map(str, refused))
-    return Description(str(path), width, height, splits, data.notes, data.left_out, problems, data.fingerprint)
+    lines = tuple(map(str, problems))
+    return Description(str(path), width, height, splits, data.notes, data.left_out, lines, data.fingerprint)

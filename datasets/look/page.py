@@ -18,7 +18,7 @@ MOST_LEFT_OUT = 200
 TILE = 96  # px, the longer side
 
 
-def page(data: Dataset, about: Description) -> str:
+def page(data: Dataset, description: Description) -> str:
     """Returns the page: what was read and how, samples of each class, and what is left out."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -28,14 +28,14 @@ def page(data: Dataset, about: Description) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"plain": printable, "counted": counted}
-    shown = data.classes[:MOST_CLASSES]
+    classes = data.classes[:MOST_CLASSES]
     return environment.get_template("look.html").render(
-        about=about,
-        samples={label: _samples(data, number) for number, label in enumerate(shown)},
-        hidden=len(data.classes) - len(shown),
+        about=description,
+        samples={label: _samples(data, number) for number, label in enumerate(classes)},
+        hidden=len(data.classes) - len(classes),
         near=data.near_duplicates,
-        left_out=about.left_out[:MOST_LEFT_OUT],
-        largest=max((max(split.classes.values()) for split in about.splits.values() if split.classes), default=1),
+        left_out=description.left_out[:MOST_LEFT_OUT],
+        largest=max((max(split.classes.values()) for split in description.splits.values() if split.classes), default=1),
     )
 
 
@@ -43,8 +43,8 @@ def _samples(data: Dataset, number: int) -> list[tuple[str, str]]:
     """Returns the id and the source of some images of a class, spread over its train images."""
     assert data.train.labels is not None
     members = np.flatnonzero(data.train.labels == number)
-    chosen = members[:: max(1, len(members) // SAMPLES)][:SAMPLES].tolist()
-    return [(data.train.ids[row], _source(data.train.images[row])) for row in chosen]
+    rows = members[:: max(1, len(members) // SAMPLES)][:SAMPLES].tolist()
+    return [(data.train.ids[row], _source(data.train.images[row])) for row in rows]
 
 
 def _source(image: np.ndarray) -> str:

@@ -32,22 +32,22 @@ def draw(dataset: Dataset, title: str) -> Figure:
     cell_inches, head_inches, foot_inches = 0.72, 1.0 + 0.22 * len(dataset.notes), 0.6
     width, height = cell_inches * COLUMNS + 5.6, cell_inches * len(classes) + head_inches + foot_inches
     figure = Figure(figsize=(width, height))
-    bottom, tall = foot_inches / height, cell_inches * len(classes) / height
+    bottom, panel_height = foot_inches / height, cell_inches * len(classes) / height
 
-    samples = figure.add_axes((1.5 / width, bottom, cell_inches * COLUMNS / width, tall))
+    samples = figure.add_axes((1.5 / width, bottom, cell_inches * COLUMNS / width, panel_height))
     mosaic = _mosaic(dataset.train, dataset.image_size, len(classes))
     samples.imshow(mosaic, interpolation="nearest", aspect="auto", extent=(0, COLUMNS, len(classes), 0))
     samples.set_xticks([])
     samples.set_yticks(np.arange(len(classes)) + 0.5, [_plain(label) for label in classes], fontsize=11)
     samples.tick_params(length=0)
 
-    bars = figure.add_axes((1 - 3.8 / width, bottom, 3.4 / width, tall))
-    labelled = {name: split.labels for name, split in dataset.splits.items() if split.labels is not None}
-    thick = 0.8 / len(labelled)
-    for number, (name, labels) in enumerate(labelled.items()):
+    bars = figure.add_axes((1 - 3.8 / width, bottom, 3.4 / width, panel_height))
+    labels_by_split = {name: split.labels for name, split in dataset.splits.items() if split.labels is not None}
+    bar_height = 0.8 / len(labels_by_split)
+    for number, (name, labels) in enumerate(labels_by_split.items()):
         counts = np.bincount(labels, minlength=len(dataset.classes))[: len(classes)]
-        middle = np.arange(len(classes)) + 0.1 + thick * (number + 0.5)
-        bars.barh(middle, counts, thick, color=COLOURS[name], label=name)
+        middle = np.arange(len(classes)) + 0.1 + bar_height * (number + 0.5)
+        bars.barh(middle, counts, bar_height, color=COLOURS[name], label=name)
         for y, count in zip(middle, counts, strict=True):
             bars.annotate(f"{count:,}", (count, y), (3, 0), textcoords="offset points", va="center", fontsize=8)
     bars.set_ylim(len(classes), 0)
@@ -66,12 +66,12 @@ def _write_head(figure: Figure, dataset: Dataset, title: str) -> None:
     """Writes the title, the numbers of images and the notes above the figure."""
     inch = 1 / figure.get_figheight()
     left = 0.25 / figure.get_figwidth()
-    tall, wide = dataset.image_size
+    height, width = dataset.image_size
     counts = ", ".join(f"{len(split.ids):,} {name}" for name, split in dataset.splits.items())
     hidden = len(dataset.classes) - MAX_ROWS
     rest = f" · {counted(hidden, 'more class', 'more classes')} not drawn" if hidden > 0 else ""
     figure.text(left, 1 - 0.35 * inch, _plain(title, 60), fontsize=15, weight="bold")
-    figure.text(left, 1 - 0.62 * inch, f"{counts} · {wide}x{tall} px{rest}", fontsize=10, color="0.3")
+    figure.text(left, 1 - 0.62 * inch, f"{counts} · {width}x{height} px{rest}", fontsize=10, color="0.3")
     for number, note in enumerate(dataset.notes):
         figure.text(left, 1 - (0.84 + 0.22 * number) * inch, _plain(note, 150), fontsize=9, color="0.45")
 

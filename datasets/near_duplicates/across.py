@@ -21,7 +21,7 @@ from sweep.datasets.sources.listing import Listing
 
 Splits = tuple[str, str]
 Place = tuple[str, int]  # the split and the row of an image
-Found = tuple[int, Place, Place]  # the number of a pair, and the places of its images
+PlacedPair = tuple[int, Place, Place]  # the number of a pair, and the places of its images
 
 ACROSS: tuple[Splits, ...] = (("train", "validation"), ("train", "test"), ("validation", "test"))
 TO_TEST = ACROSS[1:]  # used if train and validation are divided into folds
@@ -52,20 +52,20 @@ class NearFiles:
         if not sets:
             return listing, 0
         names = [
-            (own, sets.get(file, ""))
-            for own, file in zip(listing.groups or ("",) * len(listing.files), listing.files, strict=True)
+            (group, sets.get(file, ""))
+            for group, file in zip(listing.groups or ("",) * len(listing.files), listing.files, strict=True)
         ]
-        joined = zip(units(*zip(*names, strict=True)).tolist(), names, strict=True)
-        groups = tuple(f"{number}" if any(either) else "" for number, either in joined)
+        numbered = zip(units(*zip(*names, strict=True)).tolist(), names, strict=True)
+        groups = tuple(f"{number}" if any(pair) else "" for number, pair in numbered)
         return replace(listing, groups=groups), len(set(sets.values()))
 
-    def across(self, listings: Mapping[str, Listing], splits: Collection[Splits]) -> Iterator[Found]:
+    def across(self, listings: Mapping[str, Listing], splits: Collection[Splits]) -> Iterator[PlacedPair]:
         """Yields the pairs across two splits of `splits`, with the image in the first split first."""
         places = {file: (split, row) for split, listing in listings.items() for row, file in enumerate(listing.files)}
         ends = zip(self.pairs.first.tolist(), self.pairs.second.tolist(), strict=True)
         for number, pair in enumerate(ends):
-            there = [places[self.files[end]] for end in pair if self.files[end] in places]
-            for first, second in permutations(there):
+            pair_places = [places[self.files[end]] for end in pair if self.files[end] in places]
+            for first, second in permutations(pair_places):
                 if (first[0], second[0]) in splits:
                     yield number, first, second
 
@@ -83,47 +83,49 @@ def look_for(listings: Mapping[str, Listing], reads: Mapping[str, Read]) -> Near
         split: np.array([row for row, digest in enumerate(read.digests) if digest], np.int64)
         for split, read in reads.items()
     }
-    files = tuple(listings[split].files[row] for split, some in rows.items() for row in some.tolist())
+    files = tuple(listings[split].files[row] for split, split_rows in rows.items() for row in split_rows.tolist())
     return NearFiles(files, find([read.images for read in reads.values()], [*rows.values()]))
 
 
 def count_across(
-    near: NearFiles, bad: BadImages, reads: Mapping[str, Read], splits: Collection[Splits], leaves_out: bool
+    near_files: NearFiles, bad: BadImages, reads: Mapping[str, Read], splits: Collection[Splits], leaves_out: bool
 ) -> NearDuplicates:
-    """Counts the near duplicates across splits among the images that are used, and leaves some out if asked.
+    """Counts the near duplicates across splits among the images that are used, and may leave some of them out.
 
     Args:
-      near: the near duplicates.
+      near_files: the near duplicates.
       bad: the images that are not used, which do not count.
       reads: the pixels of each split.
       splits: which of `ACROSS` count.
       leaves_out: leaves out the image of each pair that is in the first of its splits, unless the other is left out.
     """
-    found = [
+    pairs = [
         each
-        for each in near.across(bad.listings, splits)
+        for each in near_files.across(bad.listings, splits)
         if not bad.leaves_out(*each[1]) and not bad.leaves_out(*each[2])
     ]
     across = []
-    for one, other in ACROSS:
-        some = [(first, second) for _, first, second in found if (first[0], second[0]) == (one, other)]
-        if some:
-            of_first, of_second = (len(set(places)) for places in zip(*some, strict=True))
-            across.append(Across(one, other, len(some), of_first, of_second))
-    found.sort(key=lambda each: -near.pairs.likeness[each[0]])
-    spread = np.unique(np.linspace(0, len(found) - 1, min(len(found), MOST_SHOWN)).astype(int)).tolist()
-    shown_pairs = [_shown_pair(near.pairs, found[number], bad.listings, reads) for number in spread]
-    blank = int(near.pairs.blank.sum())
-    left_out = _leave_out(found, bad) if leaves_out else 0
-    return NearDuplicates(across, shown_pairs, images=len(near.files) - blank, blank=blank, left_out=left_out)
+    for first_split, second_split in ACROSS:
+        split_pairs = [
+            (first, second) for _, first, second in pairs if (first[0], second[0]) == (first_split, second_split)
+        ]
+        if split_pairs:
+            of_first, of_second = (len(set(places)) for places in zip(*split_pairs, strict=True))
+            across.append(Across(first_split, second_split, len(split_pairs), of_first, of_second))
+    pairs.sort(key=lambda each: -near_files.pairs.likeness[each[0]])
+    indices = np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), MOST_SHOWN)).astype(int)).tolist()
+    shown_pairs = [_shown_pair(near_files.pairs, pairs[number], bad.listings, reads) for number in indices]
+    blank = int(near_files.pairs.blank.sum())
+    left_out = _leave_out(pairs, bad) if leaves_out else 0
+    return NearDuplicates(across, shown_pairs, images=len(near_files.files) - blank, blank=blank, left_out=left_out)
 
 
-def _leave_out(found: list[Found], bad: BadImages) -> int:
+def _leave_out(pairs: list[PlacedPair], bad: BadImages) -> int:
     """Leaves out images of validation, then those of train that are near to one that stays; returns how many."""
     count = 0
     for split in ("validation", "train"):
         near_to: dict[Place, list[str]] = {}
-        for _, first, second in found:
+        for _, first, second in pairs:
             if first[0] == split and not bad.leaves_out(*second):
                 near_to.setdefault(first, []).append(f"{second[0]} {shown(bad.listings[second[0]].ids[second[1]])}")
         for place, others in near_to.items():
@@ -132,9 +134,11 @@ def _leave_out(found: list[Found], bad: BadImages) -> int:
     return count
 
 
-def _shown_pair(pairs: Pairs, found: Found, listings: Mapping[str, Listing], reads: Mapping[str, Read]) -> ShownPair:
+def _shown_pair(
+    pairs: Pairs, pair: PlacedPair, listings: Mapping[str, Listing], reads: Mapping[str, Read]
+) -> ShownPair:
     """Returns a pair as a report shows it."""
-    number, *places = found
+    number, *places = pair
     small = [thumbnails(reads[split].images[row : row + 1])[0] for split, row in places]
     png = cv2.imencode(".png", np.concatenate(small, axis=1)[..., ::-1])[1].tobytes()
     first, second = (ShownImage(split, listings[split].ids[row], _label(listings[split], row)) for split, row in places)

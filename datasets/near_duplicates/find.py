@@ -33,24 +33,24 @@ class Pairs:
 def find(parts: Sequence[Pixels], rows: Sequence[np.ndarray]) -> Pairs:
     """Finds near duplicates within and between parts of a data set, such as its splits.
 
-    An image is compared by pixels with at most `search.NEAREST` images of each part, those with the nearest looks. Of a
-    thousand frames of one scene, each therefore finds only a few others, but `connected` brings them all together.
+    Each image is compared by pixels with at most `search.NEAREST` images of each part: those that look most like it.
+    Each of a thousand frames of one scene is therefore paired with only a few others, but `connected` joins them all.
 
     Args:
       parts: images, all of one size.
       rows: which rows of each part are compared. The images are numbered in this order, from part to part.
     """
     looks = looks_of(parts, rows)
-    part_of = np.repeat(np.arange(len(parts)), [len(some) for some in rows])
+    part_of = np.repeat(np.arange(len(parts)), [len(part_rows) for part_rows in rows])
     first, second, mirrored = candidates(looks, part_of)
     likeness, is_near = likenesses(parts, rows, first, second, mirrored)
-    # A pair of something symmetric is alike both as it is and mirrored; it is returned once.
+    # Two images of something symmetric are alike both as they are and mirrored; the pair is returned once.
     order = np.lexsort((mirrored, second, first))
     order = order[is_near[order]]
     is_new = np.ones(len(order), bool)
     is_new[1:] = (np.diff(first[order]) != 0) | (np.diff(second[order]) != 0)
-    kept = order[is_new]
-    return Pairs(first[kept], second[kept], likeness[kept], mirrored[kept], looks.blank)
+    indices = order[is_new]
+    return Pairs(first[indices], second[indices], likeness[indices], mirrored[indices], looks.blank)
 
 
 def connected(count: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -64,5 +64,5 @@ def connected(count: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    joined = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(count, count))
-    return np.asarray(connected_components(joined, directed=False)[1], np.int64)
+    graph = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(count, count))
+    return np.asarray(connected_components(graph, directed=False)[1], np.int64)

@@ -46,37 +46,37 @@ class Hashes:
 def looks_of(parts: Sequence[Pixels], rows: Sequence[np.ndarray]) -> Hashes:
     """Returns the looks of these rows of each part, one part after the other; reads `BLOCK` images at a time."""
     blocks = (
-        (part, some[start : start + BLOCK])
-        for part, some in zip(parts, rows, strict=True)
-        for start in range(0, len(some), BLOCK)
+        (part, part_rows[start : start + BLOCK])
+        for part, part_rows in zip(parts, rows, strict=True)
+        for start in range(0, len(part_rows), BLOCK)
     )
-    described = list(in_threads(_described, blocks, THREADS, 2 * THREADS))
-    frequencies = np.concatenate([np.empty((0, LOW * LOW - 1), np.float32), *(each[0] for each in described)])
-    blank = np.concatenate([np.empty(0, bool), *(each[1] for each in described)])
-    usual, spread = _usual(frequencies[~blank])
-    shapes, mirrored = (frequencies - usual) / spread, (frequencies * MIRRORED - usual) / spread
-    return Hashes(shapes, _bits(shapes), mirrored, _bits(mirrored), blank)
+    descriptions = list(in_threads(_describe, blocks, THREADS, 2 * THREADS))
+    frequencies = np.concatenate([np.empty((0, LOW * LOW - 1), np.float32), *(each[0] for each in descriptions)])
+    blank = np.concatenate([np.empty(0, bool), *(each[1] for each in descriptions)])
+    median, spread = _median_and_spread(frequencies[~blank])
+    shapes, mirrored_shapes = (frequencies - median) / spread, (frequencies * MIRRORED - median) / spread
+    return Hashes(shapes, _bits(shapes), mirrored_shapes, _bits(mirrored_shapes), blank)
 
 
-def _usual(frequencies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _median_and_spread(frequencies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the median of each frequency over the images, and its spread.
 
     Images that are alike count once. Otherwise, if most are frames of one scene, only their noise would decide the
     bits.
     """
     distinct = frequencies[np.unique(_bits(frequencies), return_index=True)[1]]
-    counted = np.concatenate([distinct, np.zeros((VIRTUAL, LOW * LOW - 1), np.float32)])
-    return np.median(counted, axis=0), counted.std(axis=0) + np.float32(1e-3)
+    samples = np.concatenate([distinct, np.zeros((VIRTUAL, LOW * LOW - 1), np.float32)])
+    return np.median(samples, axis=0), samples.std(axis=0) + np.float32(1e-3)
 
 
-def _described(block: tuple[Pixels, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _describe(block: tuple[Pixels, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Returns the (n, 63) frequencies of some images, and (n,) whether each is blank."""
     pixels, rows = block
     grey = np.stack([_grey(image) for image in _images(pixels, rows)])
     frequencies = (COSINES @ grey @ COSINES.T).reshape(len(rows), -1)[:, 1:]
     centred = grey - grey.mean(axis=(1, 2), keepdims=True)
-    variance, fourth = (centred**2).mean(axis=(1, 2)), (centred**4).mean(axis=(1, 2))
-    return frequencies, (variance < LEAST_CONTRAST**2) | (fourth > MOST_KURTOSIS * variance**2)
+    variance, fourth_moment = (centred**2).mean(axis=(1, 2)), (centred**4).mean(axis=(1, 2))
+    return frequencies, (variance < LEAST_CONTRAST**2) | (fourth_moment > MOST_KURTOSIS * variance**2)
 
 
 def _images(pixels: Pixels, rows: np.ndarray) -> Iterator[np.ndarray]:
@@ -92,11 +92,11 @@ def _grey(image: np.ndarray) -> np.ndarray:
 
 def resized(image: np.ndarray, side: int) -> np.ndarray:
     """Returns (3, H, W) uint8 pixels as (side, side, 3) uint8."""
-    upright = np.ascontiguousarray(image.transpose(1, 2, 0))
-    is_smaller = min(upright.shape[:2]) >= side
-    return cv2.resize(upright, (side, side), interpolation=cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR)
+    channels_last = np.ascontiguousarray(image.transpose(1, 2, 0))
+    is_smaller = min(channels_last.shape[:2]) >= side
+    return cv2.resize(channels_last, (side, side), interpolation=cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR)
 
 
-def _bits(different: np.ndarray) -> np.ndarray:
+def _bits(values: np.ndarray) -> np.ndarray:
     """Returns (N,) uint64: which of (N, 63) numbers are above 0."""
-    return np.packbits(np.pad(different > 0, ((0, 0), (0, 1))), axis=1).view(np.uint64)[:, 0]
+    return np.packbits(np.pad(values > 0, ((0, 0), (0, 1))), axis=1).view(np.uint64)[:, 0]

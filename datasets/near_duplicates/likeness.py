@@ -9,11 +9,11 @@ matter which image is darker.
 
 How large the likeness must be depends on how much detail there is to compare. Details two pixels apart have little to
 do with each other, so each square of 2x2 pixels counts as one piece, or as less if most of the detail is elsewhere. The
-correlation of different images that show things of one outline varies around that of `CHANCE`; on Fisher's scale, its
-standard deviation is one over the root of the number of pieces (R. A. Fisher, "On the 'probable error' of a coefficient
-of correlation deduced from a small sample", 1921). A likeness that can come about in this way is not a near duplicate.
-At 16 px, or for a small thing on an empty ground, more than `LIKE` is therefore required; images of 32 px and more that
-are full of detail have enough pieces.
+correlation of different images that show things of one outline varies around the root of `CHANCE`; on Fisher's scale,
+its standard deviation is one over the root of the number of pieces (R. A. Fisher, "On the 'probable error' of a
+coefficient of correlation deduced from a small sample", 1921). A pair whose likeness can arise in this way does not
+count as a near duplicate. At 16 px, or for a small thing on an empty ground, more than `LIKE` is therefore required;
+images of 32 px and more that are full of detail have enough pieces.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ BLUR = 1 / 32  # share of the side: the blur with which images are laid over eac
 DETAIL = 2 / 32  # share of the side: anything larger is not detail
 FARTHEST = 1 / 12  # share of the side by which an edge may be moved
 EDGE = 1 / 16  # share of the side that is not compared at each edge, because it may have been cropped
-BLOCK = 16  # pairs per task; so few stay in the cache of the processor
+BLOCK = 16  # pairs per task; so few fit in the cache of the processor
 
 
 def likenesses(
@@ -62,28 +62,30 @@ def likenesses(
     def compare(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         ones = np.stack([image(number) for number in first[pairs].tolist()]).astype(np.float32)
         others = np.stack([image(number) for number in second[pairs].tolist()]).astype(np.float32)
-        flipped = mirrored[pairs]
-        others[flipped] = others[flipped, :, ::-1]
+        is_mirrored = mirrored[pairs]
+        others[is_mirrored] = others[is_mirrored, :, ::-1]
         return likeness(ones, others)
 
     blocks = (np.arange(start, min(start + BLOCK, len(first))) for start in range(0, len(first), BLOCK))
-    found = list(in_threads(compare, blocks, THREADS, 2 * THREADS))
-    like = np.concatenate([np.empty(0, np.float32), *(each for each, _ in found)])
-    return like, np.concatenate([np.empty(0, bool), *(each for _, each in found)])
+    results = list(in_threads(compare, blocks, THREADS, 2 * THREADS))
+    values = np.concatenate([np.empty(0, np.float32), *(each for each, _ in results)])
+    return values, np.concatenate([np.empty(0, bool), *(each for _, each in results)])
 
 
 def likeness(ones: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the likenesses of (P, side, side, 3) float32 images, and whether they are near duplicates."""
-    over = _put_over(ones, others)
+    aligned = _align(ones, others)
     side = ones.shape[1]
     edge = max(1, round(EDGE * side))
     inner = np.s_[:, edge : side - edge, edge : side - edge]
-    details = [(each - _blurred(each, DETAIL * side))[inner] for each in (over, others)]
+    details = [(each - _blur(each, DETAIL * side))[inner] for each in (aligned, others)]
     one, other = (each - each.mean(axis=(1, 2, 3), keepdims=True) for each in details)
-    together = (one * other).sum(axis=(1, 2, 3))
-    alone = np.maximum((one * one).sum(axis=(1, 2, 3)) * (other * other).sum(axis=(1, 2, 3)), 1e-6)
-    like = np.where(together > 0, together**2 / alone, 0)
-    return like.astype(np.float32), like >= np.maximum(LIKE, _beyond_chance(alone / _of_pieces(one, other)))
+    covariance = (one * other).sum(axis=(1, 2, 3))
+    variances = np.maximum((one * one).sum(axis=(1, 2, 3)) * (other * other).sum(axis=(1, 2, 3)), 1e-6)
+    values = np.where(covariance > 0, covariance**2 / variances, 0)
+    return values.astype(np.float32), values >= np.maximum(
+        LIKE, _beyond_chance(variances / _squared_bounds(one, other))
+    )
 
 
 def _beyond_chance(pieces: np.ndarray) -> np.ndarray:
@@ -91,59 +93,60 @@ def _beyond_chance(pieces: np.ndarray) -> np.ndarray:
     return np.tanh(np.arctanh(CHANCE**0.5) + SURE / np.sqrt(pieces)) ** 2
 
 
-def _of_pieces(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Returns (P,) sums, over the pieces, of the square of the most that a piece can add to the product of two details.
+def _squared_bounds(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Returns (P,), the sum of the squares of the pieces' bounds for each pair.
 
-    The square of the most that all pieces together can add, divided by this sum, is the effective number of pieces: the
-    number that there would be if all were equal.
+    The bound of a piece is the largest amount that it can add to the product of the two details. The square of the
+    amount that all pieces together can add, divided by this sum, is the effective number of pieces: the number that
+    there would be if all were equal.
 
     Args:
       one: (P, h, w, 3) details.
       other: (P, h, w, 3) details.
     """
-    of_pixels = np.sqrt((one * one).sum(axis=3) * (other * other).sum(axis=3))
-    rest = -of_pixels.shape[1] % PIECE, -of_pixels.shape[2] % PIECE
-    padded = np.pad(of_pixels, ((0, 0), (0, rest[0]), (0, rest[1])))
+    bounds = np.sqrt((one * one).sum(axis=3) * (other * other).sum(axis=3))
+    rest = -bounds.shape[1] % PIECE, -bounds.shape[2] % PIECE
+    padded = np.pad(bounds, ((0, 0), (0, rest[0]), (0, rest[1])))
     rows, columns = padded.shape[1] // PIECE, padded.shape[2] // PIECE
     squares = padded.reshape(len(one), rows, PIECE, columns, PIECE).sum(axis=(2, 4))
     return np.maximum((squares**2).sum(axis=(1, 2)), 1e-12)
 
 
-def _put_over(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
+def _align(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Returns the first images moved and scaled, separately in each direction, so that they lie over the second."""
     count, side = ones.shape[:2]
     place = ((np.arange(side) - (side - 1) / 2) / side).astype(np.float32)
     moves = np.zeros((count, 4), np.float32)  # px to the right and down, and px by which width and height grow
-    over, aims = ones, _blurred(others, BLUR * side)
+    aligned, aims = ones, _blur(others, BLUR * side)
     for _ in range(STEPS):
-        blurred = _blurred(over, BLUR * side)
+        blurred = _blur(aligned, BLUR * side)
         down, right = np.gradient(blurred, axis=(1, 2))
         scaled = right * place[None, None, :, None], down * place[None, :, None, None]
         effects = np.stack([blurred, right, down, *scaled], axis=1).reshape(count, 5, -1)
-        shares = _regressed(effects, aims.reshape(count, -1))
+        shares = _regress(effects, aims.reshape(count, -1))
         # The first share is the change of brightness, which also multiplies the effects of the moves.
-        brighter = np.where(shares[:, :1] > 0.05, shares[:, :1], 1)
-        moves = np.clip(moves + shares[:, 1:] / brighter, -FARTHEST * side, FARTHEST * side)
-        over = np.stack([_moved(one, move) for one, move in zip(ones, moves, strict=True)])
-    return over
+        brightness = np.where(shares[:, :1] > 0.05, shares[:, :1], 1)
+        moves = np.clip(moves + shares[:, 1:] / brightness, -FARTHEST * side, FARTHEST * side)
+        aligned = np.stack([_move(one, move) for one, move in zip(ones, moves, strict=True)])
+    return aligned
 
 
-def _regressed(effects: np.ndarray, aims: np.ndarray) -> np.ndarray:
+def _regress(effects: np.ndarray, aims: np.ndarray) -> np.ndarray:
     """Returns (P, 5) amounts of (P, 5, n) effects which, together with a constant, come nearest to (P, n) aims."""
     effects = effects - effects.mean(axis=2, keepdims=True)
     aims = aims - aims.mean(axis=1, keepdims=True)
     products = (effects @ effects.transpose(0, 2, 1)).astype(np.float64)
     sizes = np.sqrt(np.einsum("pii->pi", products)) + 1e-9
     products = products / sizes[:, :, None] / sizes[:, None] + 1e-4 * np.eye(5)  # two equal effects share the amount
-    wanted = (effects @ aims[:, :, None]).astype(np.float64) / sizes[:, :, None]
-    return (np.linalg.solve(products, wanted)[:, :, 0] / sizes).astype(np.float32)
+    projections = (effects @ aims[:, :, None]).astype(np.float64) / sizes[:, :, None]
+    return (np.linalg.solve(products, projections)[:, :, 0] / sizes).astype(np.float32)
 
 
-def _moved(image: np.ndarray, move: np.ndarray) -> np.ndarray:
+def _move(image: np.ndarray, move: np.ndarray) -> np.ndarray:
     """Returns an image moved and scaled about its centre."""
     side = len(image)
     middle, (right, down, wider, taller) = (side - 1) / 2, move.tolist()
-    where = np.array(
+    matrix = np.array(
         [
             [1 + wider / side, 0, right - wider / side * middle],
             [0, 1 + taller / side, down - taller / side * middle],
@@ -151,9 +154,9 @@ def _moved(image: np.ndarray, move: np.ndarray) -> np.ndarray:
         np.float32,
     )
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(image, where, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(image, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _blurred(images: np.ndarray, sigma: float) -> np.ndarray:
+def _blur(images: np.ndarray, sigma: float) -> np.ndarray:
     """Returns the images with a Gaussian blur."""
     return np.stack([cv2.GaussianBlur(each, (0, 0), sigma, borderType=cv2.BORDER_REFLECT) for each in images])

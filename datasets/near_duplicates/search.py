@@ -30,27 +30,29 @@ def candidates(looks: Hashes, part_of: np.ndarray) -> tuple[np.ndarray, np.ndarr
       looks: the looks of N images.
       part_of: (N,) the number of the part of the data set to which each image belongs.
     """
-    used = np.flatnonzero(~looks.blank)
-    held: list[tuple[np.ndarray, ...]] = []
+    numbers = np.flatnonzero(~looks.blank)
+    pairs: list[tuple[np.ndarray, ...]] = []
     for is_mirrored in (False, True):
         bits, shapes = (looks.mirrored_bits, looks.mirrored_shapes) if is_mirrored else (looks.bits, looks.shapes)
-        for first, second in _near(looks.bits[used], bits[used]):
-            first, second = used[first], used[second]
-            alike = _alike(looks.shapes[first], shapes[second])
-            near = alike >= LEAST_ALIKE
-            held.append((first[near], second[near], alike[near], np.full(int(near.sum()), is_mirrored)))
-            if sum(len(each[0]) for each in held) > HELD:
-                held = [_nearest(held, part_of)]
-    if not held:
+        for first, second in _near(looks.bits[numbers], bits[numbers]):
+            first, second = numbers[first], numbers[second]
+            similarity = _similarity(looks.shapes[first], shapes[second])
+            is_near = similarity >= LEAST_ALIKE
+            pairs.append(
+                (first[is_near], second[is_near], similarity[is_near], np.full(int(is_near.sum()), is_mirrored))
+            )
+            if sum(len(each[0]) for each in pairs) > HELD:
+                pairs = [_keep_nearest(pairs, part_of)]
+    if not pairs:
         return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, bool)
-    first, second, _, mirrored = _nearest(held, part_of)
+    first, second, _, mirrored = _keep_nearest(pairs, part_of)
     return first, second, mirrored
 
 
-def _alike(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
+def _similarity(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Returns (P,) how similar (P, 63) shapes are: 1 if they are equal, about 0 if they have nothing in common."""
-    apart = ((ones - others) ** 2).sum(axis=1)
-    return 1 - apart / ((ones**2).sum(axis=1) + (others**2).sum(axis=1) + NOISE)
+    distance = ((ones - others) ** 2).sum(axis=1)
+    return 1 - distance / ((ones**2).sum(axis=1) + (others**2).sum(axis=1) + NOISE)
 
 
 def _near(bits: np.ndarray, others: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -60,7 +62,9 @@ def _near(bits: np.ndarray, others: np.ndarray) -> Iterator[tuple[np.ndarray, np
       bits: (N,) hashes.
       others: (N,) hashes of the same images, or of their mirror images.
     """
-    flips = [0] + [sum(1 << bit for bit in some) for k in (1, 2) for some in combinations(range(BAND_BITS), k)]
+    flips = [0] + [
+        sum(1 << bit for bit in positions) for k in (1, 2) for positions in combinations(range(BAND_BITS), k)
+    ]
     bands, other_bands = (
         each[:, None] >> np.arange(0, 64, BAND_BITS, dtype=np.uint64) & 0xFFFF for each in (bits, others)
     )
@@ -76,27 +80,27 @@ def _near(bits: np.ndarray, others: np.ndarray) -> Iterator[tuple[np.ndarray, np
                 first = np.repeat(np.arange(low, min(high, len(bits))), counts[low:high])
                 if not len(first):
                     continue
-                within = np.arange(len(first)) - np.repeat(
+                offsets = np.arange(len(first)) - np.repeat(
                     ends[low:high] - counts[low:high] - ends[low] + counts[low], counts[low:high]
                 )
-                second = order[np.repeat(starts[low:high], counts[low:high]) + within]
+                second = order[np.repeat(starts[low:high], counts[low:high]) + offsets]
                 is_near = (first < second) & (np.bitwise_count(bits[first] ^ others[second]) <= MOST_BITS)
                 first, second = first[is_near], second[is_near]
                 # A pair that an earlier band also finds has been yielded there.
-                before = bands[first, :band] ^ other_bands[second, :band]
-                is_new = (np.bitwise_count(before) > BAND_DISTANCE).all(axis=1)
+                differences = bands[first, :band] ^ other_bands[second, :band]
+                is_new = (np.bitwise_count(differences) > BAND_DISTANCE).all(axis=1)
                 yield first[is_new], second[is_new]
 
 
-def _nearest(held: list[tuple[np.ndarray, ...]], part_of: np.ndarray) -> tuple[np.ndarray, ...]:
+def _keep_nearest(pairs: list[tuple[np.ndarray, ...]], part_of: np.ndarray) -> tuple[np.ndarray, ...]:
     """Returns the pairs in which one image is among the `NEAREST` of its part to the other."""
-    first, second, alike, mirrored = map(np.concatenate, zip(*held, strict=True))
+    first, second, similarity, mirrored = map(np.concatenate, zip(*pairs, strict=True))
     ones, others = np.concatenate([first, second]), np.concatenate([second, first])
     # one number for each image and each part of the images it is paired with
     parts = ones * (int(part_of.max(initial=0)) + 1) + part_of[others]
-    order = np.lexsort((others, -np.tile(alike, 2), parts))
+    order = np.lexsort((others, -np.tile(similarity, 2), parts))
     begins = np.flatnonzero(np.diff(parts[order], prepend=-1))
     rank = np.arange(len(order)) - np.repeat(begins, np.diff([*begins, len(order)]))
     is_kept = np.zeros(len(first), bool)
     is_kept[order[rank < NEAREST] % max(len(first), 1)] = True
-    return first[is_kept], second[is_kept], alike[is_kept], mirrored[is_kept]
+    return first[is_kept], second[is_kept], similarity[is_kept], mirrored[is_kept]

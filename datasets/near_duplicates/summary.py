@@ -83,11 +83,11 @@ class NearDuplicates:
         Args:
           is_cut: the validation split is a part of train.
         """
-        said = self.sentences()
+        sentences = self.sentences()
         if self.across and not self.left_out:
-            together = " and keeps them on one side of the cut" if is_cut else ""
-            said.append(f"--leave-out near-duplicates takes them out of training{together}.")
-        return said
+            ending = " and keeps them on one side of the cut" if is_cut else ""
+            sentences.append(f"--leave-out near-duplicates takes them out of training{ending}.")
+        return sentences
 
     def sentences(self) -> list[str]:
         """Returns the sentences about them; none if there is nothing to report."""
@@ -95,10 +95,10 @@ class NearDuplicates:
             f"{each.of_second:,} of {each.second} {'looks' if each.of_second == 1 else 'look'} like one of {each.first}"
             for each in self.across
         ]
-        said = [f"Near duplicates across splits: {', '.join(counts)}."] if counts else []
+        sentences = [f"Near duplicates across splits: {', '.join(counts)}."] if counts else []
         if self.kept_together:
             sets = counted(self.kept_together, "set of near duplicates stays", "sets of near duplicates stay")
-            said.append(f"{sets} on one side of the cut.")
-        if said and self.blank:
-            said.append(f"Not compared, because next to nothing is on them: {counted(self.blank, 'image')}.")
-        return said
+            sentences.append(f"{sets} on one side of the cut.")
+        if sentences and self.blank:
+            sentences.append(f"Not compared, because next to nothing is on them: {counted(self.blank, 'image')}.")
+        return sentences

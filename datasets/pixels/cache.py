@@ -29,6 +29,7 @@ from sweep.datasets.pixels.dataset import Dataset, LeftOut, Split
 from sweep.datasets.pixels.form import JPEG
 from sweep.datasets.pixels.stored import StoredPixels
 from sweep.datasets.submission import stored
+from sweep.storage.files import last_used_first
 from sweep.storage.schema import parsed, to_json
 
 NAMES = ("digests", "groups", "folds", "sets")  # attributes of `Split` with one string per image, beside the ids
@@ -53,13 +54,13 @@ def _decoders() -> list[str]:
     return list(map(version, DECODERS))
 
 
-def digest_of(*about: Any) -> "hashlib._Hash":
+def digest_of(*values: Any) -> "hashlib._Hash":
     """Returns a sha256 object that has hashed the arguments and everything beside the files that decides pixels.
 
     Args:
-      about: values that JSON can hold.
+      values: the arguments, which JSON must be able to hold.
     """
-    return hashlib.sha256(json.dumps([FORMAT, _decoders(), *about]).encode())
+    return hashlib.sha256(json.dumps([FORMAT, _decoders(), *values]).encode())
 
 
 def key_of(tree: FileTree, *reading: Any) -> str:
@@ -95,7 +96,7 @@ def find(key: str, form: str | None = None) -> Dataset | None:
         if form is not None and (form == JPEG) != (data.form == JPEG):
             return None
         with suppress(OSError):  # a cache of somebody else can be read, but not touched
-            os.utime(path)  # used last
+            os.utime(path)  # marks it as the one used last
         return data
     except Exception:  # a cache that cannot be used counts as absent
         return None
@@ -129,17 +130,17 @@ def tidy(place: Path) -> None:
     from sweep.datasets.pixels.pool import PIXELS, ROWS, is_used
 
     for pattern, seconds in {"*.partial": STALE_SECONDS, "*.copying": STALE_COPY_SECONDS}.items():
-        for path in place.glob(pattern):
-            if time.time() - path.stat().st_mtime > seconds:
-                path.unlink()
+        for path, state in last_used_first(place.glob(pattern)):
+            if time.time() - state.st_mtime > seconds:
+                path.unlink(missing_ok=True)
     total = 0
-    kept = [path for path in place.iterdir() if path.suffix in (".arrow", PIXELS)]
-    for number, path in enumerate(sorted(kept, key=lambda path: path.stat().st_mtime, reverse=True)):
-        total += path.stat().st_size
+    paths = [path for path in place.iterdir() if path.suffix in (".arrow", PIXELS)]
+    for number, (path, state) in enumerate(last_used_first(paths)):
+        total += state.st_size
         rows = path.with_suffix(ROWS)
         # The two newest files are the data set that was just kept and its pool.
         if total > KEPT_BYTES and number > 1 and not (is_used(path) or is_used(rows)):
-            path.unlink()
+            path.unlink(missing_ok=True)
             rows.unlink(missing_ok=True)
             path.with_suffix(".blocks").unlink(missing_ok=True)
 
@@ -148,7 +149,7 @@ def _write(path: Path, data: Dataset) -> None:
     """Writes a data set as an Arrow file."""
     import pyarrow as pa
 
-    about = {
+    header = {
         "splits": list(data.splits),
         "image_size": data.image_size,
         "classes": data.classes,
@@ -162,11 +163,11 @@ def _write(path: Path, data: Dataset) -> None:
         "crc32": _checksum(data),
     }
     fields = {"id": pa.string(), "label": pa.int64()} | {name.removesuffix("s"): pa.string() for name in NAMES}
-    if about["pool"]:
+    if header["pool"]:
         fields |= {"start": pa.int64(), "length": pa.int64(), "checksum": pa.uint32()}
     else:
         fields |= {"image": pa.binary(3 * data.image_size[0] * data.image_size[1])}
-    schema = pa.schema(fields, metadata={"about": json.dumps(about)})
+    schema = pa.schema(fields, metadata={"about": json.dumps(header)})
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
         for split in data.splits.values():
             count = len(split.ids)
@@ -186,47 +187,47 @@ def _read(path: Path) -> Dataset:
     """Reads a data set that `_write` wrote.
 
     Raises:
-      Exception: of several kinds, if the file is damaged or something else.
+      Exception: of several kinds, if the file is damaged or is no such file.
     """
     import pyarrow as pa
 
     reader = pa.ipc.open_file(pa.memory_map(str(path)))
-    about = json.loads(reader.schema.metadata[b"about"])
-    splits = {name: _split(reader.get_batch(i), about, path.parent) for i, name in enumerate(about["splits"])}
+    header = json.loads(reader.schema.metadata[b"about"])
+    splits = {name: _split(reader.get_batch(i), header, path.parent) for i, name in enumerate(header["splits"])}
     data = Dataset(
         train=splits["train"],
         valid=splits.get("validation") or splits["train"].empty(),
         test=splits.get("test"),
-        classes=tuple(about["classes"]),
-        submission=None if about["submission"] is None else stored.of_bytes(about["submission"]),
-        fingerprint=about["fingerprint"],
-        notes=tuple(about["notes"]),
-        left_out=tuple(LeftOut(**image) for image in about["left_out"]),
-        near_duplicates=parsed(NearDuplicates, about["near_duplicates"]),
+        classes=tuple(header["classes"]),
+        submission=None if header["submission"] is None else stored.of_bytes(header["submission"]),
+        fingerprint=header["fingerprint"],
+        notes=tuple(header["notes"]),
+        left_out=tuple(LeftOut(**image) for image in header["left_out"]),
+        near_duplicates=parsed(NearDuplicates, header["near_duplicates"]),
     )
-    if _checksum(data) != about["crc32"]:
+    if _checksum(data) != header["crc32"]:
         raise ValueError("damaged")
     return data
 
 
-def _split(batch: Any, about: dict[str, Any], place: Path) -> Split:
+def _split(batch: Any, header: dict[str, Any], place: Path) -> Split:
     """Returns the split that a batch holds."""
     count, labels = batch.num_rows, batch.column("label")
-    height, width = about["image_size"]
+    height, width = header["image_size"]
 
     def numbers(name: str, dtype: type[np.generic]) -> np.ndarray:
         # `to_numpy` would import pandas, which takes half a second at every start.
         return np.frombuffer(batch.column(name).buffers()[1], dtype, count)
 
-    if about["pool"]:
-        path = place / about["pool"]
+    if header["pool"]:
+        path = place / header["pool"]
         places = np.stack([numbers("start", np.int64), numbers("length", np.int64)], axis=1)
-        images: Any = StoredPixels(path, about["form"], (height, width), places, numbers("checksum", np.uint32).copy())
+        images: Any = StoredPixels(path, header["form"], (height, width), places, numbers("checksum", np.uint32).copy())
         images.hold()
         if images.end > path.stat().st_size:
             raise ValueError("cut")
         with suppress(OSError):
-            os.utime(path)  # used last
+            os.utime(path)  # marks it as the one used last
     else:
         pixels = np.frombuffer(batch.column("image").buffers()[1], np.uint8, count * 3 * height * width)
         images = pixels.reshape(-1, 3, height, width)

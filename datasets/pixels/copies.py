@@ -25,17 +25,17 @@ def readable_here(data: Dataset, block: Block) -> Dataset:
     Raises:
       OSError: the copy cannot be written.
     """
-    parts = [part for split in (data.train, data.valid) for part in _stored(split.images)]
+    parts = [part for split in (data.train, data.valid) for part in _stored_parts(split.images)]
     if not parts or all(map(_is_here, parts)):
         return data
-    path = _copied(parts, block)
+    path = _fetch_copy(parts, block)
     train, valid = (replace(split, images=_in_copy(split.images, path)) for split in (data.train, data.valid))
     return replace(data, train=train, valid=valid)
 
 
-def _stored(images: Pixels) -> list[StoredPixels]:
+def _stored_parts(images: Pixels) -> list[StoredPixels]:
     if isinstance(images, JoinedPixels):
-        return [*_stored(images.first), *_stored(images.second)]
+        return [*_stored_parts(images.first), *_stored_parts(images.second)]
     return [images] if isinstance(images, StoredPixels) else []
 
 
@@ -54,7 +54,7 @@ def _is_here(images: StoredPixels) -> bool:
         return False
 
 
-def _copied(parts: list[StoredPixels], block: Block) -> Path:
+def _fetch_copy(parts: list[StoredPixels], block: Block) -> Path:
     """Returns the path of this machine's copy once it is whole; waits for another worker that is fetching it."""
     identity = 0
     for part in parts:

@@ -49,17 +49,17 @@ class Split:
         """
         if not len(other.ids):
             return self
-        ids, theirs = self.ids, other.ids
-        if not set(ids).isdisjoint(theirs):
-            ids, theirs = tuple(f"train/{name}" for name in ids), tuple(f"validation/{name}" for name in theirs)
+        ids, other_ids = self.ids, other.ids
+        if not set(ids).isdisjoint(other_ids):
+            ids, other_ids = tuple(f"train/{name}" for name in ids), tuple(f"validation/{name}" for name in other_ids)
         return Split(
-            ids=ids + theirs,
+            ids=ids + other_ids,
             images=joined(self.images, other.images),
             labels=np.concatenate([self.truth, other.truth]),
             digests=self.digests + other.digests,
-            groups=_both(self.groups, other.groups, len(ids), len(theirs)),
-            folds=_both(self.folds, other.folds, len(ids), len(theirs)),
-            sets=_both(self.sets, other.sets, len(ids), len(theirs)),
+            groups=_concatenate(self.groups, other.groups, len(ids), len(other_ids)),
+            folds=_concatenate(self.folds, other.folds, len(ids), len(other_ids)),
+            sets=_concatenate(self.sets, other.sets, len(ids), len(other_ids)),
         )
 
     def empty(self) -> "Split":
@@ -71,7 +71,7 @@ class Split:
         return Split((), ChosenPixels(self.images, rows), self.truth[rows])
 
 
-def _both(first: tuple[str, ...], second: tuple[str, ...], *counts: int) -> tuple[str, ...]:
+def _concatenate(first: tuple[str, ...], second: tuple[str, ...], *counts: int) -> tuple[str, ...]:
     """Returns the names of both splits, one after the other; an empty tuple if neither split has any.
 
     If only one split has names, the images of the other get empty ones.

@@ -14,15 +14,15 @@ ARRAY_BYTES = 256 << 20
 CACHE_LIMIT = 40 * 10**9
 
 
-def form_of(nbytes: int, cache_limit: int | None, recorded: str | None) -> str:
+def form_of(nbytes: int, cache_limit: int | None, sweep_form: str | None) -> str:
     """Returns the form in which pixels of this many bytes are kept.
 
     Args:
       nbytes: size of the uncompressed pixels.
       cache_limit: bytes above which pixels are kept as JPEG; None for `CACHE_LIMIT`.
-      recorded: the form with which the sweep began; None for a new sweep. If it is not JPEG, the result is not JPEG
+      sweep_form: the form with which the sweep began; None for a new sweep. If it is not JPEG, the result is not JPEG
         either, but array and mapped file may take each other's place, because they hold the same pixels.
     """
     limit = CACHE_LIMIT if cache_limit is None else cache_limit
-    is_jpeg = nbytes > limit if recorded is None else recorded == JPEG
+    is_jpeg = nbytes > limit if sweep_form is None else sweep_form == JPEG
     return JPEG if is_jpeg else ARRAY if nbytes <= ARRAY_BYTES else MAPPED

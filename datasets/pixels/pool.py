@@ -25,7 +25,7 @@ import numpy as np
 from sweep.datasets.pixels.form import JPEG
 from sweep.datasets.pixels.stored import encoded
 
-COMMIT_SECONDS = 5.0  # between two commits: the most reading that is lost if the process is killed
+COMMIT_SECONDS = 5.0  # between two commits: at most so much reading is lost if the process is killed
 ROWS, PIXELS = ".rows", ".pixels"
 
 
@@ -64,7 +64,7 @@ class ReadImage(NamedTuple):
 
 
 class Pool:
-    """A pool that is open in one process to be added to; several threads may call `put` at once.
+    """A pool that one process has open to add images; several threads may call `put` at once.
 
     Attributes:
       path: the file of pixels.
@@ -92,14 +92,14 @@ class Pool:
         # left them, or another process may still use rows whose lines were lost here.
         self._end = os.fstat(self._pixels).st_size
         self.known = self._read()
-        self._placing = threading.Lock()
-        self._waiting: list[tuple[str, str, ReadImage]] = []
-        self._committed = time.monotonic()
+        self._end_lock = threading.Lock()
+        self._pending: list[tuple[str, str, ReadImage]] = []
+        self._last_commit = time.monotonic()
 
     def put(self, pixels: np.ndarray) -> tuple[int, int, int]:
         """Adds the pixels (H, W, 3) of one image; returns the start, the length and the checksum of its bytes."""
         data = encoded(pixels, self.form)
-        with self._placing:
+        with self._end_lock:
             start, self._end = self._end, self._end + len(data)
         written = 0
         while written < len(data):
@@ -112,20 +112,20 @@ class Pool:
         A row whose state is empty is not recorded: its file may change without a trace, so a later start must read it
         again.
         """
-        self._waiting += (row for row in rows if row[1])
-        if time.monotonic() - self._committed >= COMMIT_SECONDS:
+        self._pending += (row for row in rows if row[1])
+        if time.monotonic() - self._last_commit >= COMMIT_SECONDS:
             self.commit()
 
     def commit(self) -> None:
         """Makes everything that was added durable."""
-        if self._waiting:
+        if self._pending:
             os.fdatasync(self._pixels)  # first, so that the bytes of every recorded row are on the disk
-            text = json.dumps(self._waiting, separators=(",", ":"))
+            text = json.dumps(self._pending, separators=(",", ":"))
             line = f"{zlib.crc32(text.encode()):08x} {text}\n".encode()
             if os.write(self._rows, line) != len(line):
                 raise OSError(f"{self.path}: the disk is full")
-            self._waiting = []
-        self._committed = time.monotonic()
+            self._pending = []
+        self._last_commit = time.monotonic()
 
     def close(self) -> None:
         """Closes both files without a commit."""
@@ -142,35 +142,35 @@ class Pool:
 
     def _read(self) -> dict[tuple[str, str], ReadImage]:
         """Reads the recorded rows, and cuts off what follows the last whole line."""
-        known: dict[tuple[str, str], ReadImage] = {}
-        whole = 0
+        rows: dict[tuple[str, str], ReadImage] = {}
+        valid_bytes = 0
         with open(self._rows, "rb", closefd=False) as file:
             for line in file:
                 checksum, _, text = line.partition(b" ")
                 if not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(text[:-1]):
                     break
                 for name, state, row in json.loads(text):
-                    read = ReadImage(*row)
-                    read = read._replace(words=tuple(read.words), remarks=tuple(read.remarks))
-                    if read.start + read.length <= self._end:
-                        known[name, state] = read
-                whole += len(line)
-        os.ftruncate(self._rows, whole)
-        return known
+                    image = ReadImage(*row)
+                    image = image._replace(words=tuple(image.words), remarks=tuple(image.remarks))
+                    if image.start + image.length <= self._end:
+                        rows[name, state] = image
+                valid_bytes += len(line)
+        os.ftruncate(self._rows, valid_bytes)
+        return rows
 
 
 def is_used(path: Path) -> bool:
     """Returns whether a process has this file of a pool open to write or to read it."""
     try:
-        number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:
-        os.close(number)
+        os.close(descriptor)
     return False
 
 
@@ -183,12 +183,12 @@ def bytes_needed(count: int, size: tuple[int, int], form: str) -> int:
 JPEG_TIMES = 2  # how much smaller JPEG is, at least; photographs are 3 times smaller at 64 px, 6 times at 224 px
 
 
-def _lock(number: int) -> None:
+def _lock(descriptor: int) -> None:
     """Waits until no other process adds to the pool."""
     try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         print("Another start is reading these images; this one waits for it.", file=sys.stderr, flush=True)
-        fcntl.flock(number, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
     except OSError:  # a file system without locks
         return

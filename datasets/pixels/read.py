@@ -100,43 +100,43 @@ def read_images(tree: FileTree, listings: Mapping[str, Listing], plan: ReadPlan)
             tree, list(zip(names, states, strict=True)), plan.size, decoding, plan.cache_limit, plan.form
         ) as target:
             rows = _read_rows(tree, names, states, plan, target)
-            found, first = {}, 0
+            reads, first = {}, 0
             for split, listing in listings.items():
                 part = rows[first : first + len(listing.files)]
-                found[split] = _read_of(listing, part, target.pixels(first, part))
+                reads[split] = _build_read(listing, part, target.pixels(first, part))
                 first += len(part)
     except OSError as error:  # raised by the target; what is wrong with the file of an image is a problem in its row
         place, way_out = str(cache.folder()), "make room there, or name another folder with XDG_CACHE_HOME"
         raise DataError([Problem(place, "pixels must be written", error.strerror or str(error), way_out)]) from error
-    return found
+    return reads
 
 
 def _read_rows(
     tree: FileTree, names: Sequence[str], states: Sequence[str], plan: ReadPlan, target: Target
 ) -> list[ReadImage]:
     """Reads the files that are not in the target yet, and returns the rows of all."""
-    known = [target.known.get(key) if key[1] else None for key in zip(names, states, strict=True)]
-    missing = [number for number, row in enumerate(known) if row is None]
-    rows = [row or ReadImage() for row in known]
+    stored_rows = [target.known.get(key) if key[1] else None for key in zip(names, states, strict=True)]
+    missing = [number for number, row in enumerate(stored_rows) if row is None]
+    rows = [row or ReadImage() for row in stored_rows]
     if not missing:
         return rows
-    progress = Progress(len(missing), target.takes)
+    progress = Progress(len(missing), target.space_note)
     size = None if not plan.resizes else plan.size
 
-    with caught_words() as warned:
+    with caught_words() as collect:
 
         def read_one(number: int) -> ReadImage:
-            with warned() as words:
+            with collect() as words:
                 try:
                     data = tree.read(names[number])
-                    decoded = plan.recipe.decode_to(data, size, plan.fit)
+                    image = plan.recipe.decode_to(data, size, plan.fit)
                 except ValueError as error:
                     return _row_of(error)
-            height, width = decoded.size
-            row = ReadImage("", hashlib.sha256(data).hexdigest(), height, width, tuple(words), decoded.remarks)
-            if decoded.pixels.shape[:2] != plan.size:
+            height, width = image.size
+            row = ReadImage("", hashlib.sha256(data).hexdigest(), height, width, tuple(words), image.remarks)
+            if image.pixels.shape[:2] != plan.size:
                 return row
-            start, length, checksum = target.put(number, decoded.pixels)
+            start, length, checksum = target.put(number, image.pixels)
             return row._replace(start=start, length=length, checksum=checksum)
 
         def read_block(block: list[int]) -> list[tuple[int, ReadImage]]:
@@ -157,7 +157,7 @@ def _read_rows(
     return rows
 
 
-def _read_of(listing: Listing, rows: list[ReadImage], images: Pixels) -> Read:
+def _build_read(listing: Listing, rows: list[ReadImage], images: Pixels) -> Read:
     """Returns the result for a listing, made of its rows and its pixels."""
     return Read(
         images,
@@ -201,15 +201,15 @@ def _state(tree: FileTree, name: str) -> str:
     return "-".join(f"{number:x}" for number in stamp)
 
 
-def divided(reads: Mapping[str, Read], whole: Listing, listings: Mapping[str, Listing]) -> dict[str, Read]:
-    """Returns the results after the train split `whole` was divided among several listings.
+def divided(reads: Mapping[str, Read], train: Listing, listings: Mapping[str, Listing]) -> dict[str, Read]:
+    """Returns the results after the train split was divided among several listings.
 
     Args:
-      reads: the results by split, with those of `whole` as `train`.
-      whole: the listing that was divided.
-      listings: the listings it was divided among, and others, which keep their results.
+      reads: the results by split, with those of the undivided train split as `train`.
+      train: the listing of the train split before it was divided.
+      listings: the listings that it was divided among, and others, which keep their results.
     """
-    row_of = {file: row for row, file in enumerate(whole.files)}
+    row_of = {file: row for row, file in enumerate(train.files)}
     parts = {
         split: reads["train"].take(np.array([row_of[file] for file in listing.files], np.int64))
         for split, listing in listings.items()
@@ -234,7 +234,7 @@ def note_warnings(reads: Iterable[Read], findings: Findings) -> None:
 
 def first_size(tree: FileTree, listings: dict[str, Listing], recipe: Recipe) -> tuple[int, int]:
     """Returns (H, W) of the first image that can be decoded; the other images must have the same size."""
-    with caught_words() as warned, warned():  # warnings are reported once all images are read
+    with caught_words() as collect, collect():  # warnings are reported once all images are read
         for listing in listings.values():
             for file in listing.files:
                 try:

@@ -36,13 +36,13 @@ class JoinedPixels:
         return len(self.first) + len(self.second)
 
     def __getitem__(self, rows: slice | int | Sequence[int] | np.ndarray, /) -> np.ndarray:
-        chosen = np.arange(len(self))[rows]
-        flat = chosen.ravel()
+        indices = np.arange(len(self))[rows]
+        flat = indices.ravel()
         images = np.empty((len(flat), *self.shape[1:]), np.uint8)
         is_first = flat < len(self.first)
         images[is_first] = self.first[flat[is_first]]
         images[~is_first] = self.second[flat[~is_first] - len(self.first)]
-        return images if chosen.ndim else images[0]
+        return images if indices.ndim else images[0]
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class ChosenPixels:
         return len(self.rows)
 
     def __getitem__(self, rows: slice | int | Sequence[int] | np.ndarray, /) -> np.ndarray:
-        some: np.ndarray = self.images[self.rows[rows]]
-        return some
+        images: np.ndarray = self.images[self.rows[rows]]
+        return images
 
 
 def parent_and_rows(images: Pixels) -> tuple[Pixels, np.ndarray | None]:
@@ -96,9 +96,9 @@ def read_into(pixels: np.ndarray, images: Pixels, rows: np.ndarray) -> None:
       images: the images to read from.
       rows: (n,) row numbers.
     """
-    some, every = parent_and_rows(images)
-    if isinstance(some, StoredPixels):
-        some.read_into(pixels, rows if every is None else every[rows])
+    parent, parent_rows = parent_and_rows(images)
+    if isinstance(parent, StoredPixels):
+        parent.read_into(pixels, rows if parent_rows is None else parent_rows[rows])
     else:
         pixels[:] = images[rows]
 
@@ -114,5 +114,5 @@ def take_rows(images: Pixels, rows: np.ndarray) -> Pixels:
     """Returns the images of these rows; images that lie in a file stay there."""
     if isinstance(images, StoredPixels):
         return images.take(rows)
-    some: np.ndarray = images[rows]
-    return some
+    selection: np.ndarray = images[rows]
+    return selection

@@ -36,7 +36,7 @@ class StoredPixels:
         self.path, self.form, self.size = path, form, size
         self.places, self.checksums = places, checksums
         self._is_checked = np.zeros(len(places), bool)
-        self._opening = threading.Lock()
+        self._file_lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Returns how another process makes this object again: it opens the file by its path."""
@@ -70,10 +70,10 @@ class StoredPixels:
           DamagedError: the file does not hold what was written into it.
           OSError: the file cannot be read.
         """
-        chosen = np.arange(len(self))[rows]
-        images = np.empty((chosen.size, 3, *self.size), np.uint8)
-        self.read_into(images, chosen.ravel())
-        return images if chosen.ndim else images[0]
+        indices = np.arange(len(self))[rows]
+        images = np.empty((indices.size, 3, *self.size), np.uint8)
+        self.read_into(images, indices.ravel())
+        return images if indices.ndim else images[0]
 
     def read_into(self, images: np.ndarray, rows: np.ndarray) -> None:
         """Reads the images that `self[rows]` would return into an array.
@@ -87,9 +87,9 @@ class StoredPixels:
 
     def take(self, rows: np.ndarray) -> "StoredPixels":
         """Returns the images of these rows, in the same file."""
-        some = StoredPixels(self.path, self.form, self.size, self.places[rows], self.checksums[rows])
-        some.__dict__["_file"] = self._file
-        return some
+        selection = StoredPixels(self.path, self.form, self.size, self.places[rows], self.checksums[rows])
+        selection.__dict__["_file"] = self._file
+        return selection
 
     def in_copy(self, path: Path) -> "StoredPixels":
         """Returns the same images in a copy of the file at `path`."""
@@ -104,9 +104,9 @@ class StoredPixels:
         _ = self._file
 
     @cached_property
-    def _file(self) -> "_Open":
-        with self._opening:
-            return self.__dict__.get("_file") or _Open(self.path)
+    def _file(self) -> "_OpenFile":
+        with self._file_lock:
+            return self.__dict__.get("_file") or _OpenFile(self.path)
 
     def _read_into(self, image: np.ndarray, row: int) -> None:
         start, length = self.places[row].tolist()
@@ -135,15 +135,15 @@ def encoded(pixels: np.ndarray, form: str) -> bytes:
         return pixels.transpose(2, 0, 1).tobytes()
     import cv2
 
-    turned = np.ascontiguousarray(pixels[..., ::-1])
+    bgr = np.ascontiguousarray(pixels[..., ::-1])
     for quality in QUALITIES:
         flags = [cv2.IMWRITE_JPEG_QUALITY, quality]
         flags += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
-        data = cv2.imencode(".jpg", turned, flags)[1]
-        found = cv2.imdecode(data, cv2.IMREAD_COLOR)
-        if found is not None and cv2.norm(found, turned, cv2.NORM_L1) <= MOST_DIFFERENT * turned.size:
+        data = cv2.imencode(".jpg", bgr, flags)[1]
+        decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        if decoded is not None and cv2.norm(decoded, bgr, cv2.NORM_L1) <= MOST_DIFFERENT * bgr.size:
             return data.tobytes()
-    return cv2.imencode(".png", turned)[1].tobytes()
+    return cv2.imencode(".png", bgr)[1].tobytes()
 
 
 def decode_into(image: np.ndarray, data: bytes | bytearray) -> None:
@@ -161,14 +161,14 @@ def decode_into(image: np.ndarray, data: bytes | bytearray) -> None:
     cv2.split(pixels, list(image))  # a fifth of the time of a transposed copy
 
 
-class _Open:
-    """A file that stays open as long as this object exists, with a lock that keeps the cache's tidying away from it."""
+class _OpenFile:
+    """A file that stays open as long as this object exists, with a lock that keeps `cache.tidy` from removing it."""
 
     def __init__(self, path: Path) -> None:
         import fcntl
 
         self.number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        with suppress(OSError):  # being tidied away, or a file system without locks; an open file can be read anyway
+        with suppress(OSError):  # it is being removed, or its file system has no locks; an open file can be read anyway
             fcntl.flock(self.number, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
     def __del__(self) -> None:

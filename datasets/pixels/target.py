@@ -18,8 +18,8 @@ from sweep.datasets.pixels.pool import Pool, ReadImage, bytes_needed
 from sweep.datasets.pixels.stored import StoredPixels
 from sweep.datasets.problems import DataError, Problem
 
-SPARE_BYTES = 1 << 30  # of a disk that are left free for others
-MEMORY_SHARE = 0.25  # of the machine's memory, which images may take that should lie on a disk but cannot
+SPARE_BYTES = 1 << 30  # bytes of a disk that are left free for others
+MEMORY_SHARE = 0.25  # of the machine's memory: images that should lie on a disk, but cannot, may take so much
 
 Size = tuple[int, int]  # height and width
 
@@ -29,11 +29,11 @@ class Target(ABC):
 
     Attributes:
       known: the rows of images that were read before, by name and state of their file.
-      takes: what the progress line says about disk space; empty for nothing.
+      space_note: what the progress line says about disk space; empty for nothing.
     """
 
     known: Mapping[tuple[str, str], ReadImage] = {}
-    takes: str = ""
+    space_note: str = ""
 
     @abstractmethod
     def put(self, number: int, pixels: np.ndarray) -> tuple[int, int, int]:
@@ -84,12 +84,12 @@ class InPool(Target):
     Attributes:
       pool: the open pool.
       size: height and width of every image, px.
-      takes: what the progress line says about disk space.
+      space_note: what the progress line says about disk space.
     """
 
     pool: Pool
     size: Size
-    takes: str
+    space_note: str
 
     @property
     def known(self) -> Mapping[tuple[str, str], ReadImage]:  # type: ignore[override]
@@ -120,7 +120,7 @@ def opened(
     size: Size,
     decoding: Sequence[Any],
     cache_limit: int | None,
-    recorded: str | None,
+    sweep_form: str | None,
 ) -> Iterator[Target]:
     """Opens the target for the pixels of some images, and closes it after the block.
 
@@ -130,13 +130,13 @@ def opened(
       size: height and width of every image, px.
       decoding: what else decides the pixels, as values that JSON can hold.
       cache_limit: see `datasets.pixels.form.form_of`.
-      recorded: see `datasets.pixels.form.form_of`.
+      sweep_form: see `datasets.pixels.form.form_of`.
 
     Raises:
       DataError: there is no room for the pixels.
     """
     count, nbytes = len(images), 3 * size[0] * size[1] * len(images)
-    form = form_of(nbytes, cache_limit, recorded)
+    form = form_of(nbytes, cache_limit, sweep_form)
     if form == ARRAY:
         yield InMemory(count, size, tree.path)
         return
@@ -165,15 +165,15 @@ def check_room(folder: Path, count: int, size: Size, form: str) -> str:
     Raises:
       DataError: the disk has no room for them.
     """
-    needed, free = bytes_needed(count, size, form), shutil.disk_usage(folder).free
-    if needed + SPARE_BYTES > free:
-        rule = f"there must be room for the pixels of {count:,} images of {size[1]}x{size[0]} px, {gigabytes(needed)}"
+    nbytes, free = bytes_needed(count, size, form), shutil.disk_usage(folder).free
+    if nbytes + SPARE_BYTES > free:
+        rule = f"there must be room for the pixels of {count:,} images of {size[1]}x{size[0]} px, {gigabytes(nbytes)}"
         way_out = "make room, name a folder on a larger disk with XDG_CACHE_HOME, or give a smaller --image-size"
         if form == MAPPED:
-            way_out += f", or --cache-limit {max(1, needed // 2)} to keep them as JPEG"
+            way_out += f", or --cache-limit {max(1, nbytes // 2)} to keep them as JPEG"
         raise DataError([Problem(str(folder), rule, f"{gigabytes(free)} free", way_out)])
-    about = "about " if form == JPEG else ""
-    return f"their pixels take {about}{gigabytes(needed)} of the {gigabytes(free)} free in {folder}"
+    prefix = "about " if form == JPEG else ""
+    return f"their pixels take {prefix}{gigabytes(nbytes)} of the {gigabytes(free)} free in {folder}"
 
 
 def fits_memory(nbytes: int) -> bool:

@@ -9,24 +9,24 @@ G = TypeVar("G")
 R = TypeVar("R")
 
 
-def in_threads(work: Callable[[G], R], given: Iterable[G], threads: int, ahead: int) -> Generator[R, None, None]:
-    """Yields the results of `work` on each of `given`, in the order of `given`.
+def in_threads(work: Callable[[G], R], items: Iterable[G], threads: int, ahead: int) -> Generator[R, None, None]:
+    """Yields `work(item)` for each item, in the order of the items.
 
     Args:
-      work: called in a thread with one of `given`.
-      given: taken only as fast as the results are.
+      work: called in a thread with one item.
+      items: taken only as fast as the results are.
       threads: number of threads.
-      ahead: how many results may be finished or under way before they are asked for. This bounds the memory, and how
-        long an interruption takes.
+      ahead: how many results may be finished or being computed before they are asked for. This bounds the memory, and
+        how long an interruption takes.
     """
-    waiting: deque[Future[R]] = deque()
+    futures: deque[Future[R]] = deque()
     pool = ThreadPoolExecutor(threads)
     try:
-        for each in given:
-            waiting.append(pool.submit(work, each))
-            if len(waiting) >= ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        for item in items:
+            futures.append(pool.submit(work, item))
+            if len(futures) >= ahead:
+                yield futures.popleft().result()
+        while futures:
+            yield futures.popleft().result()
     finally:  # also runs if the caller stops before the last result
         pool.shutdown(wait=True, cancel_futures=True)

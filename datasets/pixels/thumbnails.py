@@ -15,6 +15,6 @@ def thumbnails(images: Pixels) -> np.ndarray:
     side = max(LEAST_PX, min(MOST_PX, int((MOST_BYTES / (3 * max(count, 1))) ** 0.5)))
     scale = min(1.0, side / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    upright = (np.ascontiguousarray(images[row].transpose(1, 2, 0)) for row in range(count))
-    made = [image if scale == 1 else cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in upright]
-    return np.array(made, np.uint8).reshape(count, size[1], size[0], 3)
+    channels_last = (np.ascontiguousarray(images[row].transpose(1, 2, 0)) for row in range(count))
+    copies = [image if scale == 1 else cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in channels_last]
+    return np.array(copies, np.uint8).reshape(count, size[1], size[0], 3)

@@ -3,8 +3,8 @@
 A source is a file `datasets/sources/NAME.py` that defines a `SOURCE`. To add one, add its file, its line in `NAMES`,
 and an example data set in `FORMS` of `tests/trees.py`. A source says which names of a `FileTree` are the images of
 which split, and what their labels are. Images that are not files of their own, such as the rows of an array, have
-names in the tree as well. A source never decodes an image. `finder.py` tries the sources; those whose data says most
-about its images come first. `datasets/layouts/` has the two forms that the first listing rules know.
+names in the tree as well. A source never decodes an image. `finder.py` tries the sources; those that learn most from
+the data about its images come first. `datasets/layouts/` has the two forms that the first listing rules know.
 """
 
 from collections.abc import Callable
@@ -38,7 +38,7 @@ class Reading:
       listings: the images by split: `train`, and `validation` and `test` if there are any. A test listing with labels
         is scored once, at the end; labels in it that train does not have are problems.
       inferred: choices that were made for the user, a phrase each (`label: column target`), for the line on the screen.
-      files: the files that were read and are no images, such as the tables.
+      files: the files that were read but are not images, such as the tables.
       submission: the form in which predictions are handed in, if the data itself defines it.
       other_ids: other names of the test images, such as numbers, with the row of each in the test listing; a sample
         submission may use them.
@@ -91,8 +91,8 @@ class Source:
 
 def asks_for_tables(options: DataOptions) -> bool:
     """Returns whether one of the flags says how to read a table, so that the user can only mean a table."""
-    of_tables = ("images", "id_column", "label_column", "labels_separator", "group_column", "split_column")
-    return any(getattr(options, name) is not None for name in of_tables)
+    table_options = ("images", "id_column", "label_column", "labels_separator", "group_column", "split_column")
+    return any(getattr(options, name) is not None for name in table_options)
 
 
 def all_sources() -> list[Source]:

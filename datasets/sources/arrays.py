@@ -1,4 +1,4 @@
-"""Reads data whose images and labels are arrays of their own: `.npz`, `.npy`, idx files as those of MNIST, HDF5."""
+"""Reads data whose images and labels are arrays of their own: `.npz`, `.npy`, HDF5, and idx files as in MNIST."""
 
 import re
 from collections import defaultdict
@@ -18,17 +18,17 @@ SPLITS = ("train", "validation", "test")
 IMAGE_WORDS = {"images", "image", "imgs", "img", "x", "data", "features", "pixels", "pictures", "photos", "inputs"}
 LABEL_WORDS = {"labels", "label", "lbl", "y", "target", "targets", "class", "classes", "category", "outputs", "ans"}
 # parts of a file's name that do not tell one array from another
-NOT_TOLD = re.compile(r"idx\d|ubyte|\.(gz|npy|npz|h5|hdf5|idx)\b")
+FORMAT_PARTS = re.compile(r"idx\d|ubyte|\.(gz|npy|npz|h5|hdf5|idx)\b")
 
 
 def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
     """Reads the data as arrays of images and labels; None if it holds no arrays. This is the `read` of `Source`."""
     arrays = sorted(filter(lambda array: tree.rules.is_visible(array.name), tree.arrays), key=lambda array: array.name)
     if not any(array.images for array in arrays):
-        unread = next((array for array in arrays if array.why_not), None)
-        if unread is None:
+        unreadable = next((array for array in arrays if array.why_not), None)
+        if unreadable is None:
             return _no_images(tree, arrays)
-        return Nearly(_not_read(tree, unread))
+        return Nearly(_read_problem(tree, unreadable))
     try:
         pairs = _pairs(tree, arrays, options)
         names = _names_of_classes(arrays, _values(tree, pairs["train"][1]) or ())
@@ -39,20 +39,22 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
         return Nearly(Problem(tree.path, "the arrays must be readable", str(error), "fetch the file again"))
     for array in arrays:
         if array.why_not and (split_of_container(array.name, options) or "train") not in pairs:
-            findings.problems.append(_not_read(tree, array))
+            findings.problems.append(_read_problem(tree, array))
     images, labels = pairs["train"]
-    said = [f"label: array {labels.name}"] if labels else []
+    inferred = [f"label: array {labels.name}"] if labels else []
     form = f"images in the rows of arrays, {shown(images.name)}"
     files = frozenset(_file_of(tree, array) for array in arrays)
     test = listings.get("test")
     numbers = {str(row + 1): row for row in range(len(test.ids))} if test else {}
-    return Reading(form, f"--train {images.name}", listings, tuple(said), files, None, numbers)
+    return Reading(form, f"--train {images.name}", listings, tuple(inferred), files, None, numbers)
 
 
-def _not_read(tree: FileTree, array: NamedArray) -> Problem:
+def _read_problem(tree: FileTree, array: NamedArray) -> Problem:
     """Returns the problem of an array that cannot be read."""
-    why, _, way_out = array.why_not.partition("; ")
-    return Problem(_place(tree, array), f"the array is not read, for {why}", "", way_out or "take it out of the data")
+    reason, _, way_out = array.why_not.partition("; ")
+    return Problem(
+        _place(tree, array), f"the array is not read, for {reason}", "", way_out or "take it out of the data"
+    )
 
 
 def _no_images(tree: FileTree, arrays: Sequence[NamedArray]) -> Nearly | None:
@@ -68,10 +70,10 @@ def _no_images(tree: FileTree, arrays: Sequence[NamedArray]) -> Nearly | None:
 def _pairs(
     tree: FileTree, arrays: Sequence[NamedArray], options: DataOptions
 ) -> dict[str, tuple[NamedArray, NamedArray | None]]:
-    """Returns, for each split, the array of its images and that of its labels, if any.
+    """Returns, for each split, the array of its images and the array of its labels, if any.
 
     Raises:
-      DataError: it is not clear which arrays these are, or labels or the train split are missing.
+      DataError: it is not clear which arrays are meant, or labels or the train split are missing.
     """
     images: dict[str, list[NamedArray]] = defaultdict(list)
     labels: dict[str, list[NamedArray]] = defaultdict(list)
@@ -81,60 +83,60 @@ def _pairs(
             images[split].append(array)
         elif array.values:
             labels[split].append(array)
-    found: dict[str, tuple[NamedArray, NamedArray | None]] = {}
+    pairs: dict[str, tuple[NamedArray, NamedArray | None]] = {}
     for split, candidates in images.items():
-        chosen = _chosen(tree, candidates, options.images, IMAGE_WORDS, "--images", f"images of {split}")
-        fitting = [array for array in labels[split] if array.shape[0] == chosen.shape[0]]
-        alike = [array for array in fitting if _subject(array) == _subject(chosen)]
-        named = [array for array in alike or fitting if set(_last_words(array)) & LABEL_WORDS]
-        fitting = named or alike or fitting
-        if fitting:
-            chosen_labels = _chosen(
-                tree, fitting, options.label_column, LABEL_WORDS, "--label-column", f"labels of {split}"
+        image_array = _choose(tree, candidates, options.images, IMAGE_WORDS, "--images", f"images of {split}")
+        matches = [array for array in labels[split] if array.shape[0] == image_array.shape[0]]
+        same_subject = [array for array in matches if _subject(array) == _subject(image_array)]
+        by_word = [array for array in same_subject or matches if set(_last_words(array)) & LABEL_WORDS]
+        matches = by_word or same_subject or matches
+        if matches:
+            label_array = _choose(
+                tree, matches, options.label_column, LABEL_WORDS, "--label-column", f"labels of {split}"
             )
-            found[split] = chosen, chosen_labels
+            pairs[split] = image_array, label_array
         elif split == "test":
-            found[split] = chosen, None
+            pairs[split] = image_array, None
         else:
-            unread = next((array for array in arrays if array.why_not), None)
-            rule = f"an array of labels must have a row for each of the {chosen.shape[0]:,} images"
+            unreadable = next((array for array in arrays if array.why_not), None)
+            rule = f"an array of labels must have a row for each of the {image_array.shape[0]:,} images"
             others = ", ".join(f"{shown(array.name)} with {array.shape[0]:,}" for array in labels[split])
-            got = f"{shown(unread.name)}, and {unread.why_not}" if unread else others or "none"
-            raise DataError([Problem(_place(tree, chosen), rule, got, "add it, or name it by --label-column")])
-    if "train" not in found:
+            got = f"{shown(unreadable.name)}, and {unreadable.why_not}" if unreadable else others or "none"
+            raise DataError([Problem(_place(tree, image_array), rule, got, "add it, or name it by --label-column")])
+    if "train" not in pairs:
         got = ", ".join(shown(array.name) for array in arrays if array.images)
         raise DataError([Problem(tree.path, "one array of images must be for training", got, "name it by --train")])
-    return found
+    return pairs
 
 
-def _chosen(
-    tree: FileTree, arrays: Sequence[NamedArray], name: str | None, words: set[str], flag: str, what: str
+def _choose(
+    tree: FileTree, arrays: Sequence[NamedArray], name: str | None, words: set[str], flag: str, content: str
 ) -> NamedArray:
     """Returns the array that a flag names, the only one, or the only one whose name says what it holds.
 
     Args:
       tree: the data set.
-      arrays: those to choose from.
+      arrays: the arrays to choose from.
       name: the value of the flag.
-      words: words by which a name says what the array holds.
+      words: words that say in a name what the array holds.
       flag: the flag, for the message.
-      what: what the array is to hold, for the message.
+      content: what the array is to hold, for the message.
 
     Raises:
-      DataError: several arrays are left.
+      DataError: it is not clear which array is meant.
     """
     by_flag = [array for array in arrays if name in (array.name, array.name.rpartition("/")[2])]
-    told = [array for array in arrays if name and (name in _subject(array) or array.name.startswith(f"{name}/"))]
-    named = [array for array in arrays if set(_last_words(array)) & words]
-    for candidates in (by_flag, told, arrays, named):
+    by_subject = [array for array in arrays if name and (name in _subject(array) or array.name.startswith(f"{name}/"))]
+    by_word = [array for array in arrays if set(_last_words(array)) & words]
+    for candidates in (by_flag, by_subject, arrays, by_word):
         if len(candidates) == 1:
             return candidates[0]
     got = ", ".join(shown(array.name) for array in arrays[:4]) + (", ..." if len(arrays) > 4 else "")
-    way_out = "choose with " + " or ".join(f"{flag} {_short(array, arrays)}" for array in arrays[:2])
-    raise DataError([Problem(tree.path, f"one array must hold the {what}", got, way_out)])
+    way_out = "choose with " + " or ".join(f"{flag} {_flag_value(array, arrays)}" for array in arrays[:2])
+    raise DataError([Problem(tree.path, f"one array must hold the {content}", got, way_out)])
 
 
-def _short(array: NamedArray, arrays: Sequence[NamedArray]) -> str:
+def _flag_value(array: NamedArray, arrays: Sequence[NamedArray]) -> str:
     """Returns the value of a flag that tells an array from the others: a word, a file or its whole name.
 
     A word is preferred, because it tells them apart in each split.
@@ -143,21 +145,21 @@ def _short(array: NamedArray, arrays: Sequence[NamedArray]) -> str:
         word for word in _subject(array) if not any(word in _subject(other) for other in arrays if other is not array)
     )
     file = array.name.rpartition("/")[0]
-    alone = [other for other in arrays if other.name.startswith(f"{file}/")] == [array]
-    return next(words, file if file and alone else array.name)
+    is_alone = [other for other in arrays if other.name.startswith(f"{file}/")] == [array]
+    return next(words, file if file and is_alone else array.name)
 
 
 def _last_words(array: NamedArray) -> list[str]:
     """Returns the words in the last part of an array's name."""
-    return words_of(NOT_TOLD.sub(" ", array.name.rpartition("/")[2]))
+    return words_of(FORMAT_PARTS.sub(" ", array.name.rpartition("/")[2]))
 
 
 def _subject(array: NamedArray) -> list[str]:
-    """Returns the words of a name that say neither what it holds nor which split it is.
+    """Returns the words of an array's name that mean neither its content nor its split.
 
-    An array of images and that of their labels have the same of these words.
+    These words are the same for an array of images and the array of their labels.
     """
-    words = words_of(NOT_TOLD.sub(" ", TEN_THOUSAND.sub("test", array.name)))
+    words = words_of(FORMAT_PARTS.sub(" ", TEN_THOUSAND.sub("test", array.name)))
     return [word for word in words if word not in OF_WORD and word not in IMAGE_WORDS | LABEL_WORDS]
 
 
@@ -169,8 +171,10 @@ def _names_of_classes(arrays: Sequence[NamedArray], labels: Sequence[str]) -> tu
     if not all(value.isdigit() for value in labels):
         return ()
     count = max(map(int, labels), default=0) + 1
-    named = [array for array in arrays if array.shape == (count,) and {"names", "classes"} & set(_last_words(array))]
-    texts = {tuple(array.values()) for array in named if array.values}
+    candidates = [
+        array for array in arrays if array.shape == (count,) and {"names", "classes"} & set(_last_words(array))
+    ]
+    texts = {tuple(array.values()) for array in candidates if array.values}
     texts = {names for names in texts if not any(name.lstrip("-").isdigit() for name in names)}
     return texts.pop() if len(texts) == 1 else ()
 

@@ -29,7 +29,8 @@ from sweep.storage.sweep_file import DataOptions
 from sweep.storage.text import counted
 
 REST = "in no folder of a class"
-# if outer and inner folders are numbered, so many times more outer ones are parts, such as patients
+# If both levels of folders are numbered, the outer folders are parts, such as patients, when there are at least this
+# many times as many of them as of inner ones.
 PARTS_A_CLASS = 3
 
 
@@ -39,12 +40,12 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
         return None
     top = folders_of(tree)
     if options.train or options.valid or options.test:
-        return _as_named(tree, top, options, findings)
+        return _with_flags(tree, top, options, findings)
     without_copies(top, findings)
     if (level := level_of_splits(top)) is not None:
         return _with_splits(tree, level, findings)
-    is_there = any(folder_split(name.rpartition("/")[2]) == "train" for name in (*tree.folders, *tree.refused))
-    if not is_there and (splits := splits_without_train(top)):
+    has_train = any(folder_split(name.rpartition("/")[2]) == "train" for name in (*tree.folders, *tree.refused))
+    if not has_train and (splits := splits_without_train(top)):
         return _no_train(tree, splits)
     level = level_of_classes(top)
     if level is None:
@@ -52,11 +53,11 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     return _with_classes(tree, level, findings)
 
 
-def _as_named(tree: FileTree, top: Folder, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
+def _with_flags(tree: FileTree, top: Folder, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
     """Reads the folders that flags name as splits; None if a flag names a table."""
-    asked = {"train": options.train, "validation": options.valid, "test": options.test}
-    found: dict[str, Folder] = {}
-    for split, path in asked.items():
+    paths = {"train": options.train, "validation": options.valid, "test": options.test}
+    folders: dict[str, Folder] = {}
+    for split, path in paths.items():
         if path and path.strip("/") in tree.files:
             return None
         if path:
@@ -67,41 +68,41 @@ def _as_named(tree: FileTree, top: Folder, options: DataOptions, findings: Findi
                 flag = {"train": "--train", "validation": "--valid", "test": "--test"}[split]
                 rule = f"{flag} must name a table or a folder with images in the data"
                 return Nearly(Problem(tree.path, rule, shown(path), "give its path within the data"))
-            found[split] = folder
-    if "train" not in found and (level := level_of_splits(top)) is not None:
-        for name, of_name in splits_in(level.inner).items():
-            if meant := "train" if is_of_both(name) else of_name:
-                found.setdefault(meant, entered(level.inner[name], meant))
-    if "train" in found and not found["train"].inner:
+            folders[split] = folder
+    if "train" not in folders and (level := level_of_splits(top)) is not None:
+        for name, split_of_name in splits_in(level.inner).items():
+            if target := "train" if is_of_both(name) else split_of_name:
+                folders.setdefault(target, entered(level.inner[name], target))
+    if "train" in folders and not folders["train"].inner:
         rule = "--train must name a table, or a folder with a folder a class"
         return Nearly(
-            Problem(tree.path, rule, f"{shown(found['train'].path)} with images", "give --label-pattern as well")
+            Problem(tree.path, rule, f"{shown(folders['train'].path)} with images", "give --label-pattern as well")
         )
-    return _listed(tree, found, "", findings) if "train" in found else None
+    return _read_folders(tree, folders, "", findings) if "train" in folders else None
 
 
 def _with_splits(tree: FileTree, level: Folder, findings: Findings) -> Reading | Nearly:
     """Reads folders of splits, each with folders of classes in it."""
-    found: dict[str, Folder] = {}
-    of_names = splits_in(level.inner)
+    folders: dict[str, Folder] = {}
+    splits = splits_in(level.inner)
     for name, folder in level.inner.items():
-        split = "train" if is_of_both(name) else of_names[name]
+        split = "train" if is_of_both(name) else splits[name]
         if split is None:
             continue
-        if split in found:
-            first, second = found[split], folder
+        if split in folders:
+            first, second = folders[split], folder
             if split == "test" and is_for_prediction(first.name) != is_for_prediction(name):
-                kept, other = (second, first) if is_for_prediction(first.name) else (first, second)
-                found[split] = kept
+                choice, other = (second, first) if is_for_prediction(first.name) else (first, second)
+                folders[split] = choice
                 count, place = counted(len(other.every()), "image"), f"{tree.path}/{printable(other.path)}"
                 findings.notes.append(f"{shown(other.path)} has {count} to predict: analysis.predict --images {place}")
                 continue
             if (split_of(first.name) == split) != (split_of(name) == split):
-                kept, other = (first, second) if split_of(first.name) == split else (second, first)
-                found[split] = kept
+                choice, other = (first, second) if split_of(first.name) == split else (second, first)
+                folders[split] = choice
                 count = counted(len(other.every()), "image")
                 findings.notes.append(
-                    f"{shown(other.path)} is left aside, with {count}: {shown(kept.path)} is {split}."
+                    f"{shown(other.path)} is left aside, with {count}: {shown(choice.path)} is {split}."
                 )
                 continue
             got = f"{shown(first.path)} and {shown(second.path)}"
@@ -109,28 +110,30 @@ def _with_splits(tree: FileTree, level: Folder, findings: Findings) -> Reading |
             rule = f"there must be one folder for {split}"
             findings.refuse(tree.path, rule, got, f"choose with {flag} {first.path} or {flag} {second.path}")
             continue
-        found[split] = folder
-    return _listed(tree, {split: entered(folder, split) for split, folder in found.items()}, level.path, findings)
+        folders[split] = folder
+    return _read_folders(
+        tree, {split: entered(folder, split) for split, folder in folders.items()}, level.path, findings
+    )
 
 
 def _no_train(tree: FileTree, splits: list[Folder]) -> Nearly:
     """Returns the refusal of data that has folders of validation and test, but none to train on."""
     parts = [f"{shown(split.path)} with {counted(len(split.every()), 'image')}" for split in splits]
-    likely = next((split for split in splits if folder_split(split.name) == "validation"), splits[0])
-    way_out = f"add the images of train, or train on these with --train {quote(likely.path)}"
+    suggestion = next((split for split in splits if folder_split(split.name) == "validation"), splits[0])
+    way_out = f"add the images of train, or train on these with --train {quote(suggestion.path)}"
     return Nearly(Problem(tree.path, "there must be a split to train on", f"{' and '.join(parts)} alone", way_out))
 
 
-def _listed(tree: FileTree, found: dict[str, Folder], level: str, findings: Findings) -> Reading | Nearly:
-    """Returns the reading of the folders that were found for the splits.
+def _read_folders(tree: FileTree, folders: dict[str, Folder], level: str, findings: Findings) -> Reading | Nearly:
+    """Returns the reading of the folders of the splits.
 
     Args:
       tree: the data set.
-      found: the folder of each split; train is one of them.
+      folders: the folder of each split; train is one of them.
       level: path of the folder that holds them.
       findings: takes problems and notes.
     """
-    train = found["train"]
+    train = folders["train"]
     if not train.inner:
         got = f"{counted(len(train.images), 'image')} without, such as {shown(train.images[0])}"
         way_out = "move them into a folder a class, or add a table `image,label`"
@@ -142,13 +145,13 @@ def _listed(tree: FileTree, found: dict[str, Folder], level: str, findings: Find
     classes = {class_name(tree, name) for name in train.inner}
     _check_empty(tree, train, findings)
     for split in ("train", "validation", "test"):
-        if split not in found:
+        if split not in folders:
             continue
-        folder = found[split]
+        folder = folders[split]
         is_flat = split != "train" and not folder.inner
-        if is_flat and (by_table := labelled_by_table(tree, split, folder.path, classes)):
-            listings[split] = by_table
-            tables.add(by_table.place.removeprefix(f"{tree.path}/"))
+        if is_flat and (table_listing := labelled_by_table(tree, split, folder.path, classes)):
+            listings[split] = table_listing
+            tables.add(table_listing.place.removeprefix(f"{tree.path}/"))
             continue
         files = folder.every()
         ids = [file.removeprefix(folder.path) for file in files]
@@ -159,16 +162,16 @@ def _listed(tree: FileTree, found: dict[str, Folder], level: str, findings: Find
             listings[split] = listing if is_labelled else replace(listing, labels=None)
             check_ids(listings[split], findings)
         elif any(labels):
-            listings[split] = _checked(listing.take([row for row, label in enumerate(labels) if label]), findings)
+            listings[split] = _take_valid(listing.take([row for row, label in enumerate(labels) if label]), findings)
         else:
             count = counted(len(files), "image")
             findings.notes.append(f"{shown(folder.path)} is left aside, with {count}: nothing says their labels.")
     form = f"folders of classes below {shown(train.path or '/')}"
-    inferred = [f"{split}: {shown(folder.path)}" for split, folder in found.items() if split in listings]
+    inferred = [f"{split}: {shown(folder.path)}" for split, folder in folders.items() if split in listings]
     if "test" in listings and classes.issuperset(listings["test"].labels or ("",)):
         inferred.append("test has labels")
-    said = (*inferred, "label: the folder", *(f"labels of {shown(table)}" for table in sorted(tables)))
-    return Reading(form, f"--train {train.path or '.'}", listings, said, frozenset(tables), rest=REST)
+    phrases = (*inferred, "label: the folder", *(f"labels of {shown(table)}" for table in sorted(tables)))
+    return Reading(form, f"--train {train.path or '.'}", listings, phrases, frozenset(tables), rest=REST)
 
 
 def _with_classes(tree: FileTree, level: Folder, findings: Findings) -> Reading | Nearly:
@@ -181,49 +184,49 @@ def _with_classes(tree: FileTree, level: Folder, findings: Findings) -> Reading 
         pairs = [(folder_split(folder.name) or "", without_split(folder.name), folder) for folder in classes]
         if len(classes) > len({label for _, label, _ in pairs}) > 1:
             return _with_pairs(tree, level, pairs, "", findings)
-    depth, is_group, said = 0, False, ["label: the folder"]
+    depth, is_group, inferred = 0, False, ["label: the folder"]
     if inner := _shared_below(classes):
         outer = [folder.name for folder in classes]
         if are_numbered(outer) and not (are_numbered(inner) and len(outer) < PARTS_A_CLASS * len(inner)):
             is_group = not any(map(is_plain, outer))
-            depth, said = 1, ["label: the second folder", *(["group: the first"] if is_group else [])]
+            depth, inferred = 1, ["label: the second folder", *(["group: the first"] if is_group else [])]
         elif are_numbered(outer) or not are_numbered(inner):
-            return _both_ways(tree, level, outer, inner)
+            return _ambiguous_levels(tree, level, outer, inner)
     files = sorted(file for folder in classes for file in folder.every())
     ids = tuple(file.removeprefix(level.path) for file in files)
     labels = tuple(class_name(tree, name.split("/")[depth]) for name in ids)
     groups = tuple(name.partition("/")[0] for name in ids) if is_group else None
     place = f"{tree.path}/{printable(level.path)}"
-    listings = {"train": _checked(Listing(place, ids, labels, tuple(files), None, groups), findings)}
-    filled = {name.removeprefix(level.path).partition("/")[0] for name in tree.files if name.startswith(level.path)}
+    listings = {"train": _take_valid(Listing(place, ids, labels, tuple(files), None, groups), findings)}
+    non_empty = {name.removeprefix(level.path).partition("/")[0] for name in tree.files if name.startswith(level.path)}
     for name in sorted(filter(tree.rules.is_visible, tree.folders)):
-        if f"{name.rpartition('/')[0]}/".lstrip("/") == level.path and name.rpartition("/")[2] not in filled:
+        if f"{name.rpartition('/')[0]}/".lstrip("/") == level.path and name.rpartition("/")[2] not in non_empty:
             findings.notes.append(f"{shown(name + '/')} is empty, and no class.")
     if test:
-        own = test[0].every()
-        own_ids = tuple(file.removeprefix(test[0].path) for file in own)
-        listings["test"] = Listing(f"{tree.path}/{printable(test[0].path)}", own_ids, None, tuple(own))
+        test_files = test[0].every()
+        test_ids = tuple(file.removeprefix(test[0].path) for file in test_files)
+        listings["test"] = Listing(f"{tree.path}/{printable(test[0].path)}", test_ids, None, tuple(test_files))
     form = f"folders of classes in {shown(level.path or '/')}"
-    return Reading(form, f"--train {level.path or '.'}", listings, tuple(said), rest=REST)
+    return Reading(form, f"--train {level.path or '.'}", listings, tuple(inferred), rest=REST)
 
 
 def _shared_below(classes: list[Folder]) -> list[str]:
-    """Returns the names of folders that are in each of `classes`, or in most if these are numbered; else none."""
-    kinds = Counter(name for folder in classes for name in folder.inner)
-    least = len(classes) / 2 if are_numbered([folder.name for folder in classes]) else len(classes)
-    is_shared = len(kinds) > 1 and min(kinds.values()) >= least and not any(folder.images for folder in classes)
-    return sorted(kinds) if is_shared and not all(map(is_plain, kinds)) else []
+    """Returns the names of the folders that are inside each of `classes`, or inside most if `classes` are numbered."""
+    counts = Counter(name for folder in classes for name in folder.inner)
+    minimum = len(classes) / 2 if are_numbered([folder.name for folder in classes]) else len(classes)
+    is_shared = len(counts) > 1 and min(counts.values()) >= minimum and not any(folder.images for folder in classes)
+    return sorted(counts) if is_shared and not all(map(is_plain, counts)) else []
 
 
-def _both_ways(tree: FileTree, level: Folder, outer: list[str], inner: list[str]) -> Nearly:
+def _ambiguous_levels(tree: FileTree, level: Folder, outer: list[str], inner: list[str]) -> Nearly:
     """Returns the refusal of folders that all contain the same folders: either level may be the classes."""
-    some = [", ".join(map(shown, names[:3])) + (", ..." if len(names) > 3 else "") for names in (outer, inner)]
-    rule, got = "folders must be classes in one way only", f"{some[0]}, and in each of them {some[1]}"
-    whole = f"--train {quote(level.path or '.')} if {some[0]} are the classes"
-    one = f"--train {quote(level.path + outer[0])} to use one of them"
+    examples = [", ".join(map(shown, names[:3])) + (", ..." if len(names) > 3 else "") for names in (outer, inner)]
+    rule, got = "folders must be classes in one way only", f"{examples[0]}, and in each of them {examples[1]}"
+    outer_choice = f"--train {quote(level.path or '.')} if {examples[0]} are the classes"
+    other_choice = f"--train {quote(level.path + outer[0])} to use one of them"
     if are_numbered(outer):
-        one = f"--label-pattern {quote('([^/]+)/[^/]+$')} if {some[1]} are"
-    way_out = f"choose with {whole}, or with {one}"
+        other_choice = f"--label-pattern {quote('([^/]+)/[^/]+$')} if {examples[1]} are"
+    way_out = f"choose with {outer_choice}, or with {other_choice}"
     return Nearly(Problem(f"{tree.path}/{printable(level.path)}", rule, got, way_out))
 
 
@@ -244,7 +247,7 @@ def _with_splits_below(tree: FileTree, level: Folder, classes: list[Folder], fin
 
 
 def _with_pairs(
-    tree: FileTree, level: Folder, pairs: list[tuple[str, str, Folder]], of_form: str, findings: Findings
+    tree: FileTree, level: Folder, pairs: list[tuple[str, str, Folder]], form_ending: str, findings: Findings
 ) -> Reading:
     """Reads folders each of which belongs to one split and one class.
 
@@ -252,21 +255,21 @@ def _with_pairs(
       tree: the data set.
       level: the folder that holds them.
       pairs: the split, the class and the folder.
-      of_form: the end of the phrase that describes the form; empty if a folder's own name says both.
+      form_ending: the end of the phrase that describes the form; empty if a folder's own name says both.
       findings: takes problems.
     """
-    found: dict[str, list[tuple[str, str]]] = {}
+    by_split: dict[str, list[tuple[str, str]]] = {}
     for split, label, folder in pairs:
-        found.setdefault(split, []).extend((file, label) for file in folder.every())
+        by_split.setdefault(split, []).extend((file, label) for file in folder.every())
     listings = {}
     for split in ("train", "validation", "test"):
-        if rows := sorted(found.get(split, [])):
+        if rows := sorted(by_split.get(split, [])):
             ids = tuple(file.removeprefix(level.path) for file, _ in rows)
             place = f"{tree.path}/{printable(level.path)}"
             labels = tuple(label for _, label in rows)
-            listings[split] = _checked(Listing(place, ids, labels, tuple(file for file, _ in rows)), findings)
-    form = f"folders of classes in {shown(level.path or '/')}{of_form}"
-    inferred = ("label: the first folder, split: the second" if of_form else "label and split: the folder",)
+            listings[split] = _take_valid(Listing(place, ids, labels, tuple(file for file, _ in rows)), findings)
+    form = f"folders of classes in {shown(level.path or '/')}{form_ending}"
+    inferred = ("label: the first folder, split: the second" if form_ending else "label and split: the folder",)
     return Reading(form, f"--train {level.path or '.'}", listings, inferred, rest=REST)
 
 
@@ -279,14 +282,14 @@ def _check_empty(tree: FileTree, train: Folder, findings: Findings) -> None:
             findings.refuse(place, "class must have 2 images or more", got, "add some or remove the folder")
 
 
-def _checked(listing: Listing, findings: Findings) -> Listing:
+def _take_valid(listing: Listing, findings: Findings) -> Listing:
     """Returns the images whose id and label are valid; each of the others adds a problem."""
     check_ids(listing, findings)
     rows = []
     for row, label in enumerate(listing.labels or ()):
-        if broken := label_problem(label, listing.place_of(row)):
-            rule = f"must have a good label: {broken.rule}"
-            findings.problems.append(listing.problem(row, rule, broken.got, broken.way_out))
+        if problem := label_problem(label, listing.place_of(row)):
+            rule = f"must have a good label: {problem.rule}"
+            findings.problems.append(listing.problem(row, rule, problem.got, problem.way_out))
         else:
             rows.append(row)
     return listing.take(rows)

@@ -12,7 +12,7 @@ from sweep.datasets.sources.table_files import table_names
 
 WORDS = {"class", "classes", "label", "labels", "name", "names", "category", "categories", "signnames", "synset"}
 
-MOST_DIGITS = 9  # of a number that may be that of a class
+MOST_DIGITS = 9  # digits that the number of a class may have
 MOSTLY = 0.5  # a list of which this share or more name image files does not hold names of classes
 
 
@@ -34,20 +34,20 @@ def class_names(
     numbers = {label: int(label) for label in labels if _is_number(label)}
     if len(numbers) < len(labels) or not labels:
         return {}, "", ""
-    found = {}
+    by_file = {}
     for columns in tables:
         stem = columns.file.rpartition("/")[2].rpartition(".")[0]
         if WORDS & {word for name in (stem, *(columns.header or ())) for word in words_of(name)}:
-            given = _of_list(columns, set(numbers.values())) or _of_pairs(columns)
-            if given.keys() >= set(numbers.values()) and images.rate([*given.values()]) < MOSTLY:
-                found[columns.file] = {label: given[number] for label, number in numbers.items()}
-    of_folders = dict(folders)
-    if not found and len(of_folders) == len(folders) == len(labels) > 1 and _are_names([*of_folders.values()]):
-        return of_folders, "", "classes: names of the folders"
-    first = next(iter(found), "")
-    if not found or any(names != found[first] for names in found.values()):
+            label_names = _names_in_list(columns, set(numbers.values())) or _names_in_pairs(columns)
+            if label_names.keys() >= set(numbers.values()) and images.rate([*label_names.values()]) < MOSTLY:
+                by_file[columns.file] = {label: label_names[number] for label, number in numbers.items()}
+    folder_names = dict(folders)
+    if not by_file and len(folder_names) == len(folders) == len(labels) > 1 and _are_names([*folder_names.values()]):
+        return folder_names, "", "classes: names of the folders"
+    first = next(iter(by_file), "")
+    if not by_file or any(names != by_file[first] for names in by_file.values()):
         return {}, "", ""
-    return found[first], first, f"classes: names of {shown(first)}"
+    return by_file[first], first, f"classes: names of {shown(first)}"
 
 
 def numbers_of_names(
@@ -63,22 +63,22 @@ def numbers_of_names(
       classes: the labels, which may be the names or the numbers.
       cells: the cells of a sample submission, which tell whether a mere list of names is counted from 0.
     """
-    seen = {int(cell) for cell in cells if _is_number(cell)} or {0}
+    numbers = {int(cell) for cell in cells if _is_number(cell)} or {0}
     are_names = not all(map(_is_number, classes))
-    found: list[dict[int, str]] = []
+    candidates: list[dict[int, str]] = []
     for file in table_names(tree):
         columns = read_columns(tree, file)
         if not isinstance(columns, Columns) or is_sample(file):
             continue
-        given = _of_list(columns, seen) or _of_pairs(columns)
-        is_whole = set(given.values()) >= set(classes) if are_names else given.keys() >= set(map(int, classes))
-        if is_whole and images.rate([*given.values()]) < MOSTLY:
-            found.append(given)
-    first = found[0] if found and all(given == found[0] for given in found) else {}
+        names = _names_in_list(columns, numbers) or _names_in_pairs(columns)
+        is_whole = set(names.values()) >= set(classes) if are_names else names.keys() >= set(map(int, classes))
+        if is_whole and images.rate([*names.values()]) < MOSTLY:
+            candidates.append(names)
+    first = candidates[0] if candidates and all(names == candidates[0] for names in candidates) else {}
     return {str(number): name for number, name in first.items()}
 
 
-def _of_list(columns: Columns, numbers: set[int]) -> dict[int, str]:
+def _names_in_list(columns: Columns, numbers: set[int]) -> dict[int, str]:
     """Returns the names by number in a table of one column.
 
     Args:
@@ -93,7 +93,7 @@ def _of_list(columns: Columns, numbers: set[int]) -> dict[int, str]:
     return dict(enumerate(names, 1)) if max(numbers) == len(names) else {}
 
 
-def _of_pairs(columns: Columns) -> dict[int, str]:
+def _names_in_pairs(columns: Columns) -> dict[int, str]:
     """Returns the name beside each number, provided that no number and no name occurs twice."""
     rows = columns.rows
     if columns.header is None and not any(field.isdigit() for field in (rows or [()])[0]):

@@ -61,16 +61,16 @@ def without_copies(folder: Folder, findings: Findings) -> None:
         without_copies(inner, findings)
         if not inner.inner or not inner.inner.keys() <= folder.inner.keys() - {name}:
             continue
-        others = [image for one in folder.inner.values() if one is not inner for image in one.every()]
-        beside = {image.removeprefix(folder.path) for image in others}
-        if beside.issuperset(image.removeprefix(inner.path) for image in inner.every()):
+        others = [image for each in folder.inner.values() if each is not inner for image in each.every()]
+        other_paths = {image.removeprefix(folder.path) for image in others}
+        if other_paths.issuperset(image.removeprefix(inner.path) for image in inner.every()):
             del folder.inner[name]
             findings.notes.append(f"{shown(inner.path)} is a copy of what is beside it, and left out.")
 
 
-def _lone(folder: Folder) -> Folder | None:
+def _only_folder(folder: Folder) -> Folder | None:
     """Returns the only folder that holds images, apart from strays; None if there are several."""
-    inner = [one for name, one in folder.inner.items() if not set(words_of(name)) & ASIDE_WORDS]
+    inner = [each for name, each in folder.inner.items() if not set(words_of(name)) & ASIDE_WORDS]
     if len(folder.inner) > 1 and len(inner) == 1 and len(_classes(inner[0])) < 2:
         return None  # beside a folder of one class, folders with such names are classes too
     return inner[0] if len(inner) == 1 and len(folder.images) <= STRAY_SHARE * len(inner[0].every()) else None
@@ -112,22 +112,22 @@ def level_of_splits(folder: Folder) -> Folder | None:
     """Returns the folder nearest to the top whose inner folders are splits, or None."""
     level = [folder]
     while level:
-        if found := [each for each in level if is_split_level(each)]:
-            return found[0]
+        if matches := [each for each in level if is_split_level(each)]:
+            return matches[0]
         level = [inner for each in level for inner in each.inner.values()]
     return None
 
 
 def level_of_classes(folder: Folder) -> Folder | None:
     """Returns the folder whose inner folders are the classes: the first with several; None if they are mere parts."""
-    while (inner := _lone(folder)) is not None:
+    while (inner := _only_folder(folder)) is not None:
         folder = inner
     if are_numbered([*folder.inner]) and all(len(inner.inner) > 1 for inner in folder.inner.values()):
         return folder  # each numbered folder may be a part that has all classes
     classes = [name for name in folder.inner if not is_of_split(name) and not is_plain(name)]
     # `train-000.tar` and `test-000.tar` are not classes.
     others = [name for name in classes if not ARCHIVE.search(name) or split_in(name) is None]
-    return folder if len(others) > 1 and not _is_numbered(classes) and not _are_splits(classes) else None
+    return folder if len(others) > 1 and not _are_parts(classes) and not _are_splits(classes) else None
 
 
 def without_split(name: str) -> str:
@@ -155,7 +155,7 @@ def is_of_split(name: str) -> bool:
     return split_of(name) is not None or (split_in(name) is not None and not others)
 
 
-def _is_numbered(names: list[str]) -> bool:
+def _are_parts(names: list[str]) -> bool:
     """Returns whether the names are one plain word with numbers: `part_1`, `part_2`."""
     words = {tuple(words_of(name)) for name in names}
     return len(words) == 1 and bool(set(*words) & PLAIN_WORDS)

@@ -49,9 +49,9 @@ def without_masks(files: list[str]) -> list[str]:
     if not masks:
         return files
     others = [file for file in files if folder_of(file) not in masks]
-    plain = {_stem(file.rpartition("/")[2]) for file in others if is_plain(folder_of(file).rpartition("/")[2])}
-    dropped = {folder for folder, some in masks.items() if plain.issuperset(map(_of_mask, some))}
-    return [file for file in files if folder_of(file) not in dropped]
+    plain_stems = {_stem(file.rpartition("/")[2]) for file in others if is_plain(folder_of(file).rpartition("/")[2])}
+    mask_folders = {folder for folder, names in masks.items() if plain_stems.issuperset(map(_image_of_mask, names))}
+    return [file for file in files if folder_of(file) not in mask_folders]
 
 
 def is_plain(folder: str) -> bool:
@@ -60,7 +60,7 @@ def is_plain(folder: str) -> bool:
     return bool(words) and words <= PLAIN_WORDS
 
 
-def _of_mask(file: str) -> str:
+def _image_of_mask(file: str) -> str:
     """Returns the name of the image to which a mask belongs, without suffix."""
     return re.sub(r"[_\-. ](mask|segmentation|trimap)$", "", _stem(file.rpartition("/")[2]))
 
@@ -70,15 +70,15 @@ class Images:
 
     Args:
       tree: the data set.
-      inside: the folder in which they lie, with `/` at its end; empty for all.
+      folder: the folder in which they lie, with `/` at its end; empty for all.
 
     Attributes:
       files: the names of the images in the tree.
       sizes: the size of each file in bytes.
     """
 
-    def __init__(self, tree: FileTree, inside: str = "") -> None:
-        self.files = [name for name in image_files(tree) if name.startswith(inside)]
+    def __init__(self, tree: FileTree, folder: str = "") -> None:
+        self.files = [name for name in image_files(tree) if name.startswith(folder)]
         self.sizes = tree.files
         self._by_name: dict[str, list[str]] = defaultdict(list)
         self._by_stem: dict[str, list[str]] = defaultdict(list)
@@ -114,7 +114,7 @@ class Images:
         if not parts or ".." in parts:
             return []
         stem = _stem(parts[-1])
-        for found in (
+        for files in (
             self._by_name.get(parts[-1]),
             self._by_stem.get(parts[-1]),
             self._by_stem.get(stem),
@@ -122,8 +122,8 @@ class Images:
             _one_a_folder(self._by_number.get(-1 if (number := _number(stem)) is None else number, [])),
             _one_a_folder(self._by_rest.get(stem, [])),
         ):
-            if found and (fitting := _fitting(found, parts[:-1], DRIVE.match(path) is not None)):
-                return fitting
+            if files and (matches := _match_folders(files, parts[:-1], DRIVE.match(path) is not None)):
+                return matches
         return []
 
     def rate(self, values: Sequence[str]) -> float:
@@ -157,14 +157,14 @@ def _shared_ends(stems: Sequence[str]) -> tuple[str, str]:
 def _beginning(texts: Sequence[str]) -> str:
     """Returns the beginning that all texts share; comparing the first and the last in sorted order is enough."""
     first, last = min(texts, default=""), max(texts, default="")
-    length = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), None)
+    length = next((index for index, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), None)
     return first if length is None else first[:length]
 
 
 def _number(stem: str) -> int | None:
     """Returns the number that a name is, or None; spreadsheets remove its leading zeros, or add `.0`."""
-    whole = stem.removesuffix(".0")
-    return int(whole) if whole.isascii() and whole.isdigit() and len(whole) <= MOST_DIGITS else None
+    digits = stem.removesuffix(".0")
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= MOST_DIGITS else None
 
 
 def _one_a_folder(files: list[str]) -> list[str]:
@@ -172,21 +172,21 @@ def _one_a_folder(files: list[str]) -> list[str]:
     return files if len({folder_of(file) for file in files}) == len(files) else []
 
 
-def _fitting(files: list[str], folders: list[str], is_absolute: bool) -> list[str]:
-    """Returns the files whose folders end like these; for a path on another disk, those that match best."""
+def _match_folders(files: list[str], folders: list[str], is_absolute: bool) -> list[str]:
+    """Returns the files whose folders end like `folders`; for a path on another disk, the files that match best."""
     if not folders:
         return files
     folders = [*map(unpacked_name, folders)]
-    lengths = {file: _common([*map(unpacked_name, _form(file).split("/")[:-1])], folders) for file in files}
-    whole = [file for file in files if lengths[file] == min(len(folders), file.count("/"))]
-    if whole:
-        most = max(lengths[file] for file in whole)
-        return [file for file in whole if lengths[file] == most]
-    most = max(lengths.values())
-    return [file for file in files if lengths[file] == most] if is_absolute else []
+    lengths = {file: _count_shared([*map(unpacked_name, _form(file).split("/")[:-1])], folders) for file in files}
+    full_matches = [file for file in files if lengths[file] == min(len(folders), file.count("/"))]
+    if full_matches:
+        longest = max(lengths[file] for file in full_matches)
+        return [file for file in full_matches if lengths[file] == longest]
+    longest = max(lengths.values())
+    return [file for file in files if lengths[file] == longest] if is_absolute else []
 
 
-def _common(one: list[str], other: list[str]) -> int:
+def _count_shared(one: list[str], other: list[str]) -> int:
     """Returns how many parts two paths share at their ends."""
     count = 0
     while count < min(len(one), len(other)) and one[-1 - count] == other[-1 - count]:
@@ -216,7 +216,7 @@ class AmbiguousError(ValueError):
         self.holding = holding
 
 
-def resolved(images: Images, values: Sequence[str], beside: str, split: str | None) -> list[str | None]:
+def resolved(images: Images, values: Sequence[str], table_folder: str, split: str | None) -> list[str | None]:
     """Returns the file that each value of a table names; None if it names none.
 
     If several files have the name, the folder of the split is preferred, then the folder that holds the most.
@@ -224,29 +224,29 @@ def resolved(images: Images, values: Sequence[str], beside: str, split: str | No
     Args:
       images: the files.
       values: the values of the column that names images.
-      beside: the folder of the table, without `/` at its end.
+      table_folder: the folder of the table, without `/` at its end.
       split: the split that the table belongs to, or None.
 
     Raises:
       AmbiguousError: two folders are equally good.
     """
-    found = [_first_forms(images, images.named(value)) for value in values]
-    if all(len(files) < 2 for files in found):
-        return [files[0] if files else None for files in found]
-    holding = Counter(folder for files in found for folder in {folder_of(file) for file in files})
-    ranks = {folder: _rank(folder, beside, split) for folder in holding}
+    candidates = [_first_forms(images, images.named(value)) for value in values]
+    if all(len(files) < 2 for files in candidates):
+        return [files[0] if files else None for files in candidates]
+    counts = Counter(folder for files in candidates for folder in {folder_of(file) for file in files})
+    ranks = {folder: _rank(folder, table_folder, split) for folder in counts}
     best: list[str | None] = []
-    doubtful: Counter[str] = Counter()
-    for files in found:
-        least = min((ranks[folder_of(file)] for file in files), default=0)
-        nearest = [file for file in files if ranks[folder_of(file)] == least]
-        fullest = max((holding[folder_of(file)] for file in nearest), default=0)
-        likely = [file for file in nearest if STRAY_TIMES * holding[folder_of(file)] >= fullest]
+    rivals: Counter[str] = Counter()
+    for files in candidates:
+        nearest_rank = min((ranks[folder_of(file)] for file in files), default=0)
+        nearest = [file for file in files if ranks[folder_of(file)] == nearest_rank]
+        fullest = max((counts[folder_of(file)] for file in nearest), default=0)
+        likely = [file for file in nearest if STRAY_TIMES * counts[folder_of(file)] >= fullest]
         if len({folder_of(file) for file in likely}) > 1:
-            doubtful.update({folder_of(file) for file in likely})
+            rivals.update({folder_of(file) for file in likely})
         best.append(_one_suffix(likely))
-    if doubtful:
-        raise AmbiguousError(dict(doubtful))
+    if rivals:
+        raise AmbiguousError(dict(rivals))
     return best
 
 
@@ -256,10 +256,10 @@ def _first_forms(images: Images, files: list[str]) -> list[str]:
     These are DICOM files of images that exist in another form as well, and copies whose names differ only in case.
     """
     others = [file for file in files if not file.lower().endswith((".dcm", ".dicom"))] or files
-    of_letters: dict[tuple[str, int], str] = {}
+    first_files: dict[tuple[str, int], str] = {}
     for file in others:
-        of_letters.setdefault((file.casefold(), images.sizes[file]), file)
-    return list(of_letters.values())
+        first_files.setdefault((file.casefold(), images.sizes[file]), file)
+    return list(first_files.values())
 
 
 def _one_suffix(files: Iterable[str]) -> str | None:
@@ -267,15 +267,15 @@ def _one_suffix(files: Iterable[str]) -> str | None:
     return min(files, key=lambda file: (file.lower().endswith((".tif", ".tiff")), file), default=None)
 
 
-def _rank(folder: str, beside: str, split: str | None) -> int:
+def _rank(folder: str, table_folder: str, split: str | None) -> int:
     """Returns how near a folder is to a table.
 
     0 is a folder of the table's split, 1 the folder of the table, 2 any other, and 3 one of another split.
     """
-    inner = folder.removeprefix(beside).strip("/") if folder.startswith(beside) else folder
-    splits = {found for part in inner.split("/") if (found := split_in(part))}
+    inner = folder.removeprefix(table_folder).strip("/") if folder.startswith(table_folder) else folder
+    splits = {part_split for part in inner.split("/") if (part_split := split_in(part))}
     if split and split in splits:
         return 0
     if splits - {split} and split:
         return 3
-    return 1 if folder == beside else 2
+    return 1 if folder == table_folder else 2

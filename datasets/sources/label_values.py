@@ -22,7 +22,7 @@ def read_labels(
 
     Args:
       values: the values of the column.
-      separator: stands between labels; empty if each value is one label, whatever it holds; None to infer it.
+      separator: the text between labels; empty if each value is one label, whatever it holds; None to infer it.
       place: path of the table, for messages.
     """
     if separator is None and values and all(WITH_BOXES.fullmatch(value) for value in values if value):
@@ -33,23 +33,23 @@ def read_labels(
     if not separator:
         return list(values), [], None
     parts = [[part.strip() for part in value.split(separator) if part.strip()] for value in values]
-    several = [value for value, some in zip(values, parts, strict=True) if len(some) > 1]
-    if several:
-        more = f" and {counted(len(several) - 1, 'more image')} with several" if several[1:] else ""
-        got = f"{shown(several[0])}{more}, split at {shown(separator)}"
+    with_several = [value for value, labels in zip(values, parts, strict=True) if len(labels) > 1]
+    if with_several:
+        rest = f" and {counted(len(with_several) - 1, 'more image')} with several" if with_several[1:] else ""
+        got = f"{shown(with_several[0])}{rest}, split at {shown(separator)}"
         way_out = "give --labels-separator '' to take each combination as a label of its own"
         return list(values), [], Problem(place, ONE_OF_SEVERAL, got, way_out)
-    return ["".join(some) for some in parts], [], None
+    return ["".join(labels) for labels in parts], [], None
 
 
 def _separator(values: Sequence[str]) -> str:
     """Returns the text between labels, if these also occur alone; empty if each value is one label."""
     counts = Counter(values)
     for separator in SEPARATORS:
-        together = [value for value in counts if separator in value.strip()]
-        parts = Counter(part for value in together for part in value.split(separator))
-        alone = [part for part in parts if part in counts]
-        if alone and all(part in counts or times > 1 for part, times in parts.items()):
+        candidates = [value for value in counts if separator in value.strip()]
+        parts = Counter(part for value in candidates for part in value.split(separator))
+        single_labels = [part for part in parts if part in counts]
+        if single_labels and all(part in counts or times > 1 for part, times in parts.items()):
             return separator
         if separator == BAR and max(parts.values(), default=0) > 1:  # a bar is hardly ever part of a name
             return separator

@@ -18,44 +18,46 @@ NEARLY_A_SPLIT = re.compile(
 TABLES = (".txt", ".csv", ".tsv")
 
 
-def note_left_out(tree: FileTree, used: Collection[str], of_images: str, findings: Findings, inside: str = "") -> None:
+def note_left_out(
+    tree: FileTree, used_files: Collection[str], images_ending: str, findings: Findings, folder: str = ""
+) -> None:
     """Adds a note that counts, by kind, all files that are not used; no note if everything is.
 
     Args:
       tree: the data set.
-      used: names of the files that are used.
-      of_images: the end of the sentence about unused images, after the word "images".
+      used_files: names of the files that are used.
+      images_ending: the end of the sentence about unused images, after the word "images".
       findings: takes the note.
-      inside: only files in this folder count; empty for all, otherwise with `/` at its end.
+      folder: only files in this folder count; empty for all, otherwise with `/` at its end.
     """
     folders: Counter[str] = Counter()  # images by folder
     suffixes: Counter[str] = Counter()  # other files by suffix
-    refused: Counter[str] = Counter()
-    hidden = 0
-    for name in [name for name in (*tree.files, *tree.refused) if name.startswith(inside) and name not in used]:
+    refusals: Counter[str] = Counter()
+    hidden_count = 0
+    for name in [name for name in (*tree.files, *tree.refused) if name.startswith(folder) and name not in used_files]:
         if not tree.rules.is_visible(name):
-            hidden += 1
+            hidden_count += 1
         elif name in tree.refused:
-            refused[tree.refused[name]] += 1
+            refusals[tree.refused[name]] += 1
         elif tree.is_image(name):
             folders[name.rpartition("/")[0]] += 1
         else:
             suffixes[suffix_of(name) or "without a suffix"] += 1
-    kinds = []
+    parts = []
     if count := folders.total():
         places = _largest(folders, lambda folder: f"in {shown(folder + '/')}" if folder else "on top")
-        kinds.append(f"{counted(count, 'image', 'images')} {of_images} ({places})")
+        parts.append(f"{counted(count, 'image', 'images')} {images_ending} ({places})")
     if count := suffixes.total():
-        kinds.append(f"{counted(count, 'file that is no image', 'files that are no images')} ({_largest(suffixes)})")
-    if hidden:
-        kinds.append(counted(hidden, "hidden file", "hidden files"))
-    kinds += [counted(count, *COUNTED[why]) for why, count in sorted(refused.items())]
-    if kinds:
-        findings.notes.append(f"Left out: {', '.join(kinds)}.")
+        parts.append(f"{counted(count, 'file that is no image', 'files that are no images')} ({_largest(suffixes)})")
+    if hidden_count:
+        parts.append(counted(hidden_count, "hidden file", "hidden files"))
+    parts += [counted(count, *COUNTED[reason]) for reason, count in sorted(refusals.items())]
+    if parts:
+        findings.notes.append(f"Left out: {', '.join(parts)}.")
 
 
 def note_left_aside(
-    tree: FileTree, root: str, used: Collection[str], of_folders: str, of_tables: str, findings: Findings
+    tree: FileTree, root: str, used_files: Collection[str], folder_reason: str, table_reason: str, findings: Findings
 ) -> list[str]:
     """Adds a note for each unused folder or table at the top whose name is nearly that of a split; returns their names.
 
@@ -64,9 +66,9 @@ def note_left_aside(
     Args:
       tree: the data set.
       root: the folder whose content is checked, empty or with `/` at its end.
-      used: names of the files that are used.
-      of_folders: says why such a folder is not used, and what to do.
-      of_tables: says the same of a table.
+      used_files: names of the files that are used.
+      folder_reason: says why such a folder is not used, and what to do.
+      table_reason: the same for a table.
       findings: takes the notes.
     """
     tops: dict[str, list[str]] = defaultdict(list)
@@ -74,7 +76,7 @@ def note_left_aside(
         if name.startswith(root):
             top, slash, _ = name.removeprefix(root).partition("/")
             tops[top + slash].append(name)
-    aside = []
+    left_aside = []
     for top, files in tops.items():
         if not tree.rules.layouts_alone and is_sample(top):
             continue
@@ -82,15 +84,17 @@ def note_left_aside(
         stem = top if is_folder else top.rpartition(".")[0]
         is_candidate = is_folder or suffix_of(top) in TABLES
         letters = re.sub("[^a-z]", "", stem.lower())
-        if is_candidate and NEARLY_A_SPLIT.fullmatch(letters) and not any(name in used for name in files):
+        if is_candidate and NEARLY_A_SPLIT.fullmatch(letters) and not any(name in used_files for name in files):
             images = sum(tree.is_image(name) for name in files)
             with_images = f", with {counted(images, 'image', 'images')}" if is_folder else ""
-            findings.notes.append(f"{shown(top)} is left aside{with_images}: {of_folders if is_folder else of_tables}.")
-            aside.append(top)
-    return aside
+            findings.notes.append(
+                f"{shown(top)} is left aside{with_images}: {folder_reason if is_folder else table_reason}."
+            )
+            left_aside.append(top)
+    return left_aside
 
 
 def _largest(counts: Counter[str], word: Callable[[str], str] = str) -> str:
     """Returns the largest of these counts as text: `2 .txt, 1 .csv`."""
-    most = [f"{count:,} {word(name)}" for name, count in sorted(counts.items(), key=lambda kind: (-kind[1], kind[0]))]
-    return ", ".join(most[:SHOWN] + (["..."] if len(counts) > SHOWN else []))
+    parts = [f"{count:,} {word(name)}" for name, count in sorted(counts.items(), key=lambda kind: (-kind[1], kind[0]))]
+    return ", ".join(parts[:SHOWN] + (["..."] if len(counts) > SHOWN else []))

@@ -92,8 +92,8 @@ def check_ids(listing: Listing, findings: Findings) -> None:
 def none_found(tree: FileTree, place: str, ids: Sequence[str], hint: str = "") -> Problem:
     """Returns the problem of a table none of whose images exists, as one problem instead of one for each row."""
     images = [name for name in tree.visible if tree.is_image(name)]
-    there = f"{counted(len(images), 'image')}, such as {shown(images[0])}" if images else "no image"
-    got = f"{shown(ids[0])} and {counted(len(ids) - 1, 'more', 'more')}; the data holds {there}{hint}"
+    content = f"{counted(len(images), 'image')}, such as {shown(images[0])}" if images else "no image"
+    got = f"{shown(ids[0])} and {counted(len(ids) - 1, 'more', 'more')}; the data holds {content}{hint}"
     way_out = "add the images, or correct the names in the table"
     return Problem(place, "the images that the table names must be in the data, none is", got, way_out)
 

@@ -17,29 +17,29 @@ def why_no_pixels(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple
 
     It returns None if the table has no such numbers, or if they are pixels.
     """
-    found = _numbers_in_one(header, rows) or _numbers_in_columns(header, rows)
-    if found is None:
+    numbers = _numbers_in_one(header, rows) or _numbers_in_columns(header, rows)
+    if numbers is None:
         return None
-    where, values = found
+    phrase, values = numbers
     # One of the columns of numbers may be the label.
     count = next((count for count in (len(values), len(values) - 1) if square_shape(count)), 0)
     if not count:
         rule = "pixels of a table must make a square image: 64 numbers a row for 8x8, 784 for 28x28, 3,072 in colour"
-        return rule, f"{len(values):,} {where}", f"save them as an array of images: {AS_ARRAYS}"
+        return rule, f"{len(values):,} {phrase}", f"save them as an array of images: {AS_ARRAYS}"
     value = next((value for value in values[-count:] if not (value.isdigit() and int(value) <= 255)), "")
     if not value:
         return None
     rule = "pixels of a table must be whole numbers from 0 to 255"
     way_out = f"write them so, or save them as an array (floats from 0 to 1 are read there): {AS_ARRAYS}"
-    return rule, f"{shown(value)} among {len(values):,} {where}", way_out
+    return rule, f"{shown(value)} among {len(values):,} {phrase}", way_out
 
 
 def _numbers_in_one(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[str, list[str]] | None:
-    """Returns a phrase about the column that holds all numbers of an image, and those in the first row; else None."""
+    """Returns a phrase about the column that holds all numbers of an image, and the first row of them; else None."""
     for number, name in enumerate(header):
-        several = [BETWEEN.split(row[number].strip("[] ")) for row in rows]
-        if several and all(len(values) >= FEWEST and all(map(NUMBER.fullmatch, values)) for values in several):
-            return f"numbers in column {shown(name)}", several[0]
+        fields = [BETWEEN.split(row[number].strip("[] ")) for row in rows]
+        if fields and all(len(values) >= FEWEST and all(map(NUMBER.fullmatch, values)) for values in fields):
+            return f"numbers in column {shown(name)}", fields[0]
     return None
 
 

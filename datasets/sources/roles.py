@@ -43,7 +43,7 @@ class Roles:
       label: number of the column with the label; None if there is none.
       group: number of the column with the group; None if there is none.
       split: number of the column with the split; None if there is none.
-      one_hot: numbers of the columns that each stand for one class, if these give the label.
+      one_hot: numbers of the columns, one for each class, that give the label by a 1.
       is_sure: the label column follows from its name, the sample submission or a flag, and not only from its values.
       fold: number of the column with the fold; None if there is none.
     """
@@ -73,7 +73,7 @@ def find_roles(
     sample_names: Sequence[str],
     is_test: bool,
     image: int | None = None,
-    own: int | None = None,
+    own_width: int | None = None,
 ) -> Roles | Problem | None:
     """Returns the roles of a table's columns; a problem if they are not clear; None if no column names images.
 
@@ -84,8 +84,8 @@ def find_roles(
       sample_names: the columns of the sample submission, without the ids.
       is_test: True if the table needs no labels.
       image: the number of the column that names the images; None to infer it.
-      own: only the first `own` columns may be the label, which are the table's own before others were joined to it;
-        None for all columns.
+      own_width: only the first `own_width` columns may be the label. They are the columns that the table had before
+        others were joined to it. None for all columns.
     """
     columns, names = with_header(columns, images, options)
     number = image_column(columns, images, options) if image is None else image
@@ -93,12 +93,12 @@ def find_roles(
         return number
     roles = Roles(columns, names, number)
     roles = replace(roles, fold=_fold_column(roles, options))
-    asked = column_named(names, options.split_column) if options.split_column else None
-    is_of_folds = asked is not None and asked == roles.fold
-    roles = replace(roles, split=asked if options.split_column and not is_of_folds else _split_column(roles))
+    flag_column = column_named(names, options.split_column) if options.split_column else None
+    is_of_folds = flag_column is not None and flag_column == roles.fold
+    roles = replace(roles, split=flag_column if options.split_column and not is_of_folds else _split_column(roles))
     group = column_named(names, options.group_column) if options.group_column else _group_column(roles, sample_names)
     roles = replace(roles, group=group)
-    return roles if is_test else _with_label(roles, images, options, sample_names, own)
+    return roles if is_test else _with_label(roles, images, options, sample_names, own_width)
 
 
 def with_header(columns: Columns, images: Images, options: DataOptions) -> tuple[Columns, tuple[str, ...]]:
@@ -108,11 +108,11 @@ def with_header(columns: Columns, images: Images, options: DataOptions) -> tuple
     if not columns.rows:
         return columns, ()
     first, rest = columns.rows[0], columns.rows[1:]
-    asked = {options.id_column, options.label_column, options.group_column, options.split_column} & set(first)
-    names_image = any(images.named(field) for field in first if not field.isdigit())
-    repeats = any(field and field in {row[number] for row in rest[:PROBED]} for number, field in enumerate(first))
-    numbers = bool(first) and all(re.fullmatch(r"[+-]?\d+(\.\d+)?", field) for field in first)
-    if not asked and (names_image or repeats or numbers):
+    flag_names = {options.id_column, options.label_column, options.group_column, options.split_column} & set(first)
+    has_image = any(images.named(field) for field in first if not field.isdigit())
+    has_repeats = any(field and field in {row[number] for row in rest[:PROBED]} for number, field in enumerate(first))
+    are_numbers = bool(first) and all(re.fullmatch(r"[+-]?\d+(\.\d+)?", field) for field in first)
+    if not flag_names and (has_image or has_repeats or are_numbers):
         return columns, tuple(f"column {number}" for number in range(1, len(first) + 1))
     return replace(columns, header=first, rows=rest, lines=columns.lines[1:]), first
 
@@ -121,9 +121,9 @@ def column_named(names: Sequence[str], name: str) -> int | None:
     """Returns the column that a flag names, by its header or by its number from 1; None if there is no such column."""
     if name in names:
         return names.index(name)
-    small = [each.strip().lower() for each in names]
-    if name.lower() in small:
-        return small.index(name.lower())
+    lower_names = [each.strip().lower() for each in names]
+    if name.lower() in lower_names:
+        return lower_names.index(name.lower())
     return int(name) - 1 if name.isdigit() and 1 <= int(name) <= len(names) else None
 
 
@@ -132,7 +132,7 @@ def flag_value(columns: Columns, names: Sequence[str], number: int) -> str:
     return shlex.quote(names[number]) if columns.header and names[number] else str(number + 1)
 
 
-def _probed(columns: Columns, number: int) -> list[str]:
+def _probe(columns: Columns, number: int) -> list[str]:
     """Returns about `PROBED` values of a column, spread over all rows."""
     step = max(1, len(columns.rows) // PROBED)
     return [row[number] for row in columns.rows[::step]]
@@ -148,26 +148,26 @@ def image_column(columns: Columns, images: Images, options: DataOptions) -> int 
         return column_named(names, options.id_column)
     if columns.id_column is not None:
         return columns.id_column
-    found: list[tuple[tuple[bool, bool, int], int]] = []
+    candidates: list[tuple[tuple[bool, bool, int], int]] = []
     for number in range(columns.width):
-        values = _probed(columns, number)
+        values = _probe(columns, number)
         if not values or images.rate(values) < MOSTLY:
             continue
         is_path = all(not value.isdigit() for value in values)
         is_unique = len(set(values)) > MOSTLY * len(values)
         if is_path or is_unique:
             rank = min((ID_WORDS.index(word) for word in words_of(names[number]) if word in ID_WORDS), default=99)
-            found.append(((not is_unique, not is_path, rank), number))
-    found.sort()
-    if len(found) > 1 and found[0][0] == found[1][0]:
-        first, second = (number for _, number in found[:2])
-        pairs = zip(_probed(columns, first), _probed(columns, second), strict=True)
+            candidates.append(((not is_unique, not is_path, rank), number))
+    candidates.sort()
+    if len(candidates) > 1 and candidates[0][0] == candidates[1][0]:
+        first, second = (number for _, number in candidates[:2])
+        pairs = zip(_probe(columns, first), _probe(columns, second), strict=True)
         if any(images.named(one) != images.named(other) for one, other in pairs):
             got = f"{shown(names[first])} and {shown(names[second])}, which name other files"
             one, other = (flag_value(columns, names, number) for number in (first, second))
             way_out = f"choose with --id-column {one} or --id-column {other}"
             return Problem(columns.place, "one column must name the image of a row", got, way_out)
-    return found[0][1] if found else None
+    return candidates[0][1] if candidates else None
 
 
 def _fold_column(roles: Roles, options: DataOptions) -> int | None:
@@ -177,10 +177,10 @@ def _fold_column(roles: Roles, options: DataOptions) -> int | None:
     """
     if not options.folds:
         return None
-    named = [number for number, name in enumerate(roles.names) if set(words_of(name)) & FOLD_WORDS]
-    if options.split_column and (asked := column_named(roles.names, options.split_column)) is not None:
-        named = [asked]
-    for number in named:
+    candidates = [number for number, name in enumerate(roles.names) if set(words_of(name)) & FOLD_WORDS]
+    if options.split_column and (flag_column := column_named(roles.names, options.split_column)) is not None:
+        candidates = [flag_column]
+    for number in candidates:
         values = {*roles.columns.column(number)} - {""}
         splits = numbered_splits(name_of_values(roles.columns, roles.names[number]))
         if number != roles.id and are_folds(values) and not values <= splits.keys():
@@ -193,7 +193,7 @@ def _split_column(roles: Roles) -> int | None:
     for number, name in enumerate(roles.names):
         if number == roles.id:
             continue
-        values = set(_probed(roles.columns, number))
+        values = set(_probe(roles.columns, number))
         splits = {split_of(value) for value in values}
         if None not in splits and "train" in splits and len(splits) > 1:
             return number
@@ -203,7 +203,7 @@ def _split_column(roles: Roles) -> int | None:
 
 
 def name_of_values(columns: Columns, name: str) -> str:
-    """Returns the name of a column; in a list of splits without header, the name of the file stands for it."""
+    """Returns the name of a column; in a list of splits without header, the name of the file is used instead."""
     stem = columns.file.rpartition("/")[2].rpartition(".")[0]
     return stem if not columns.header and columns.width == 2 and is_of_splits(stem) else name
 
@@ -211,12 +211,12 @@ def name_of_values(columns: Columns, name: str) -> str:
 def numbered_splits(name: str) -> dict[str, str]:
     """Returns the split that each value means in a column with this name, such as `is_valid` or `split`."""
     words = set(words_of(name))
-    is_asked = "is" in words or "split" in words  # `train_test_split` is 1 for the same rows as `is_train`
-    if words & {"train", "training"} and (is_asked or len(words) == 1):
+    is_question = "is" in words or "split" in words  # `train_test_split` is 1 for the same rows as `is_train`
+    if words & {"train", "training"} and (is_question or len(words) == 1):
         return _yes_or_no("train", "test")
-    if words & {"valid", "val", "validation"} and is_asked:
+    if words & {"valid", "val", "validation"} and is_question:
         return _yes_or_no("validation", "train")
-    if "test" in words and is_asked:
+    if "test" in words and is_question:
         return _yes_or_no("test", "train")
     if words & set(SPLIT_WORDS):
         return {"0": "train", "1": "validation", "2": "test"}
@@ -243,7 +243,7 @@ def _group_column(roles: Roles, sample_names: Sequence[str]) -> int | None:
 
 
 def _with_label(
-    roles: Roles, images: Images, options: DataOptions, sample_names: Sequence[str], own: int | None
+    roles: Roles, images: Images, options: DataOptions, sample_names: Sequence[str], own_width: int | None
 ) -> Roles | Problem:
     """Returns the roles with the label column; there may be none, in which case the folders give the labels."""
     columns, names = roles.columns, roles.names
@@ -251,13 +251,15 @@ def _with_label(
         return replace(roles, label=column_named(names, options.label_column))
     if columns.label_column is not None or columns.id_column is not None:
         return replace(roles, label=columns.label_column)
-    taken = (roles.id, roles.group, roles.split, roles.fold)
-    others = [number for number in range(columns.width if own is None else own) if number not in taken]
-    asked = [number for number in others if names[number] in sample_names]
-    if len(asked) == 1 and len(sample_names) == 1:
-        return replace(roles, label=asked[0])
-    if len(asked) > 1 and _are_one_hot(columns, asked):
-        return replace(roles, one_hot=tuple(asked))
+    role_columns = (roles.id, roles.group, roles.split, roles.fold)
+    others = [
+        number for number in range(columns.width if own_width is None else own_width) if number not in role_columns
+    ]
+    in_sample = [number for number in others if names[number] in sample_names]
+    if len(in_sample) == 1 and len(sample_names) == 1:
+        return replace(roles, label=in_sample[0])
+    if len(in_sample) > 1 and _are_one_hot(columns, in_sample):
+        return replace(roles, one_hot=tuple(in_sample))
     for number in others if len(sample_names) > 1 else []:
         values = set(columns.column(number))
         if len(values) > 1 and values <= set(sample_names):
@@ -268,23 +270,23 @@ def _with_label(
         is_named = bool(set(words_of(names[others[0]])) & LABEL_WORDS) or not columns.header
         return replace(roles, label=others[0], is_sure=is_named)
     likely = [number for number in others if _may_be_label(columns, number)]
-    of_folders = [number for number in likely if _are_folders(roles, number, images)]
-    named = [number for number in likely if set(words_of(names[number])) & LABEL_WORDS]
-    for some in (of_folders, named, likely):
-        if some and all(_says_the_same(columns, some[0], other) for other in some[1:]):
-            label = min(some, key=lambda number: (_is_number(columns, number), number))
-            return replace(roles, label=label, is_sure=some is not likely)
-        if len(some) > 1:
-            got = ", ".join(shown(names[number]) for number in some[:5]) + (", ..." if len(some) > 5 else "")
-            flags = (f"--label-column {flag_value(columns, names, number)}" for number in some[:2])
-            kind = SeveralLabels if some is named else Problem
+    folder_columns = [number for number in likely if _are_folders(roles, number, images)]
+    by_word = [number for number in likely if set(words_of(names[number])) & LABEL_WORDS]
+    for numbers in (folder_columns, by_word, likely):
+        if numbers and all(_are_equivalent(columns, numbers[0], other) for other in numbers[1:]):
+            label = min(numbers, key=lambda number: (_is_number(columns, number), number))
+            return replace(roles, label=label, is_sure=numbers is not likely)
+        if len(numbers) > 1:
+            got = ", ".join(shown(names[number]) for number in numbers[:5]) + (", ..." if len(numbers) > 5 else "")
+            flags = (f"--label-column {flag_value(columns, names, number)}" for number in numbers[:2])
+            kind = SeveralLabels if numbers is by_word else Problem
             return kind(columns.place, "one column must be the label", got, f"choose with {' or '.join(flags)}")
     return roles
 
 
 def _are_one_hot(columns: Columns, numbers: Sequence[int]) -> bool:
-    """Returns whether all values of these columns are 0 or 1, so that each column may stand for a class."""
-    return all(_as_bit(value) is not None for number in numbers for value in _probed(columns, number))
+    """Returns whether all values of these columns are 0 or 1, so that each column may belong to a class."""
+    return all(_as_bit(value) is not None for number in numbers for value in _probe(columns, number))
 
 
 def _as_bit(value: str) -> int | None:
@@ -299,7 +301,7 @@ def label_of_bits(roles: Roles, row: Sequence[str]) -> list[str]:
 
 def _may_be_label(columns: Columns, number: int) -> bool:
     """Returns whether the values of a column occur repeatedly and are not measurements."""
-    values = _probed(columns, number)
+    values = _probe(columns, number)
     kinds = set(values)
     is_measured = any(MEASURED.fullmatch(value.lower()) or DATE.fullmatch(value) for value in kinds)
     return 1 < len(kinds) <= max(2, len(values) // 2) and not is_measured
@@ -307,7 +309,7 @@ def _may_be_label(columns: Columns, number: int) -> bool:
 
 def _is_number(columns: Columns, number: int) -> bool:
     """Returns whether the values of a column are whole numbers."""
-    return all(value.lstrip("+-").isdigit() for value in _probed(columns, number))
+    return all(value.lstrip("+-").isdigit() for value in _probe(columns, number))
 
 
 def _are_folders(roles: Roles, number: int, images: Images) -> bool:
@@ -319,7 +321,7 @@ def _are_folders(roles: Roles, number: int, images: Images) -> bool:
     return True
 
 
-def _says_the_same(columns: Columns, one: int, other: int) -> bool:
+def _are_equivalent(columns: Columns, one: int, other: int) -> bool:
     """Returns whether two columns give the same classes under different names."""
     pairs = {(row[one], row[other]) for row in columns.rows}
     return len(pairs) == len({first for first, _ in pairs}) == len({second for _, second in pairs})

@@ -1,4 +1,4 @@
-"""Chooses which files with images in their rows belong together; copies and other versions do not."""
+"""Chooses the files with images in their rows that make up one data set, without copies and other versions."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -22,31 +22,35 @@ def belonging(tree: FileTree, tables: Sequence[Rows], options: DataOptions, find
       DataError: several files for training are versions of each other (such as the same images at another size) or have
         different columns, and no flag names one of them.
     """
-    kept: list[Rows] = []
+    files: list[Rows] = []
     copies: list[tuple[Rows, Rows]] = []
     for rows in tables:
-        if original := next((one for one in kept if _is_copy(tree, rows, one)), None):
+        if original := next((one for one in files if _is_copy(tree, rows, one)), None):
             copies.append((rows, original))
         else:
-            kept.append(rows)
+            files.append(rows)
     if copies:
         count = counted(len(copies), "file is a copy", "files are copies")
         first, original = copies[0]
         findings.notes.append(f"{count} and left out, first {shown(first.name)} of {shown(original.name)}.")
-    splits = {rows.name: split_of_container(rows.name, options) or "train" for rows in kept}
-    asked = (options.train or "").removeprefix("./").rstrip("/")
-    if named := [rows for rows in kept if rows.name == asked or rows.name.startswith(f"{asked}/")]:
-        forms = {_form(rows) for rows in named}
-        kept = [rows for rows in kept if splits[rows.name] != "train" or rows in named or _form(rows) in forms]
-        return [rows for rows in kept if rows in named or not any(_is_of_other_size(tree, rows, one) for one in named)]
-    for one in kept:
-        sizes = [one, *(other for other in kept if _is_of_other_size(tree, one, other))]
+    splits = {rows.name: split_of_container(rows.name, options) or "train" for rows in files}
+    path = (options.train or "").removeprefix("./").rstrip("/")
+    if by_flag := [rows for rows in files if rows.name == path or rows.name.startswith(f"{path}/")]:
+        forms = {_form(rows) for rows in by_flag}
+        files = [rows for rows in files if splits[rows.name] != "train" or rows in by_flag or _form(rows) in forms]
+        return [
+            rows for rows in files if rows in by_flag or not any(_is_of_other_size(tree, rows, one) for one in by_flag)
+        ]
+    for one in files:
+        sizes = [one, *(other for other in files if _is_of_other_size(tree, one, other))]
         if len(sizes) > 1 and splits[one.name] == "train":
             rule, got = "the same images must be there at one size only", ", ".join(shown(rows.name) for rows in sizes)
-            way_out = f"choose one, such as with --train {max(sizes, key=lambda rows: tree.files[_first(rows)]).name}"
+            way_out = (
+                f"choose one, such as with --train {max(sizes, key=lambda rows: tree.files[_first_image(rows)]).name}"
+            )
             raise DataError([Problem(f"{tree.path}/{printable(one.name)}", rule, got, way_out)])
-    for one, other in combinations(kept, 2):
-        is_other = splits[one.name] == splits[other.name] == "train" and set(one.columns) != set(other.columns)
+    for one, other in combinations(files, 2):
+        has_other_columns = splits[one.name] == splits[other.name] == "train" and set(one.columns) != set(other.columns)
         is_version = splits[one.name] == splits[other.name] and _name(one) == _name(other)
         if is_version:
             folders = f"{shown(folder_of(one.name) + '/')} and {shown(folder_of(other.name) + '/')}"
@@ -55,13 +59,13 @@ def belonging(tree: FileTree, tables: Sequence[Rows], options: DataOptions, find
                 "give one folder as the data",
             )
             raise DataError([Problem(tree.path, rule, f"{shown(_name(one))} in {folders}", way_out)])
-        if is_other:
+        if has_other_columns:
             got = f"{shown(one.name)} and {shown(other.name)}, which have other columns"
             way_out = f"choose with --train {one.name} or --train {other.name}"
             first = min(one, other, key=lambda rows: split_of_container(rows.name, options) != "train")
             place = f"{tree.path}/{printable(first.name)}"
             raise DataError([Problem(place, "one table must be for training", got, way_out)])
-    return kept
+    return files
 
 
 def _name(rows: Rows) -> str:
@@ -74,7 +78,7 @@ def _form(rows: Rows) -> tuple[str, tuple[str, ...]]:
     return folder_of(rows.name), tuple(rows.columns)
 
 
-def _first(rows: Rows) -> str:
+def _first_image(rows: Rows) -> str:
     """Returns the first image of a file."""
     return next(iter(rows.images.values()))[0]
 
@@ -84,7 +88,7 @@ def _is_of_other_size(tree: FileTree, rows: Rows, other: Rows) -> bool:
     images = (*rows.images.values(), *other.images.values())
     if rows.columns.keys() != other.columns.keys() or not all(map(len, images)):
         return False
-    heads = {tree.head(_first(one), HEADER_BYTES) for one in (rows, other)}
+    heads = {tree.head(_first_image(one), HEADER_BYTES) for one in (rows, other)}
     if len(heads) < 2 or not all(head.startswith(MAGIC) for head in heads):
         return False
     columns = [(rows.columns[name](), other.columns[name]()) for name in rows.columns]
@@ -104,5 +108,5 @@ def _is_copy(tree: FileTree, rows: Rows, other: Rows) -> bool:
         return False
     if any([*rows.columns[column]()] != [*other.columns[column]()] for column in rows.columns):
         return False
-    some = [(one[row], two[row]) for one, two in pairs for row in range(0, len(one), max(1, len(one) // COMPARED))]
-    return all(tree.read(one) == tree.read(two) for one, two in some)
+    samples = [(one[row], two[row]) for one, two in pairs for row in range(0, len(one), max(1, len(one) // COMPARED))]
+    return all(tree.read(one) == tree.read(two) for one, two in samples)

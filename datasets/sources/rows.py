@@ -1,4 +1,4 @@
-"""Reads images in the rows of tables: Parquet files, as those of Hugging Face, and CSVs of pixels."""
+"""Reads images in the rows of tables: Parquet files such as those of Hugging Face, and CSVs of pixels."""
 
 import shlex
 from collections import Counter, defaultdict
@@ -70,7 +70,7 @@ def _read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading |
         return Nearly(error.problems[0])
     parts: dict[str, SplitRows] = defaultdict(SplitRows)
     group = options.group_column or _group_column(tables[0])
-    said = (
+    inferred = (
         [f"label: column {label.removeprefix('column ')}"]
         + ([f"group: column {group}"] if group else [])
         + ([f"image: column {image}"] if len(tables[0].images) > 1 else [])
@@ -78,13 +78,13 @@ def _read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading |
     for rows in tables:
         fold = _fold_column(rows, options)
         if fold:
-            said.append(f"fold: column {fold}")
+            inferred.append(f"fold: column {fold}")
         split_column = (
             _split_column(rows) if fold == options.split_column else options.split_column or _split_column(rows)
         )
         if split_column and split_column in rows.columns:
-            said.append(f"split: column {split_column}")
-        problem = _add(tree, rows, image, label, group, split_column, fold, options, parts)
+            inferred.append(f"split: column {split_column}")
+        problem = _add_rows(tree, rows, image, label, group, split_column, fold, options, parts)
         if problem:
             return Nearly(problem)
     listings = {}
@@ -102,7 +102,7 @@ def _read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading |
     numbers = {str(row + 1): row for row in range(len(test.ids))} if test else {}
     form = f"images in the rows of {shown(first)}" + (f" and {len(tables) - 1} more" if len(tables) > 1 else "")
     files = frozenset(rows.name for rows in tables)
-    return Reading(form, f"--train {first}", listings, tuple(dict.fromkeys(said)), files, None, numbers)
+    return Reading(form, f"--train {first}", listings, tuple(dict.fromkeys(inferred)), files, None, numbers)
 
 
 def _image_column(tree: FileTree, tables: Sequence[Rows], options: DataOptions) -> str:
@@ -125,7 +125,7 @@ def _image_column(tree: FileTree, tables: Sequence[Rows], options: DataOptions) 
 
 
 def _label_column(tree: FileTree, tables: Sequence[Rows], options: DataOptions) -> str:
-    """Returns the label column: the one that a flag names, one of classes, one with a usual name, or the only one.
+    """Returns the label column: the one that a flag names, has class names or a usual name, or the only one.
 
     Raises:
       DataError: there is none, or it is not clear which it is.
@@ -139,10 +139,10 @@ def _label_column(tree: FileTree, tables: Sequence[Rows], options: DataOptions) 
                 [Problem(tree.path, f"--label-column {options.label_column} must be there", got, "mend it")]
             )
         return options.label_column
-    taken = {options.id_column, options.group_column or _group_column(train)}
-    taken |= {options.split_column or _split_column(train), _fold_column(train, options)}
-    for candidates in (list(train.classes), [one for one in others if set(words_of(one)) & LABEL_WORDS], others):
-        candidates = [column for column in candidates if column not in taken]
+    role_columns = {options.id_column, options.group_column or _group_column(train)}
+    role_columns |= {options.split_column or _split_column(train), _fold_column(train, options)}
+    for candidates in (list(train.classes), [name for name in others if set(words_of(name)) & LABEL_WORDS], others):
+        candidates = [column for column in candidates if column not in role_columns]
         if len(candidates) == 1:
             return candidates[0]
         if candidates:
@@ -165,14 +165,14 @@ def _choice_problem(tree: FileTree, rows: Rows, rule: str, columns: Sequence[str
 
 def _split_column(rows: Rows) -> str | None:
     """Returns the column all of whose values are names of splits."""
-    named = [name for name in rows.columns if set(words_of(name)) & set(SPLIT_WORDS)]
-    return next((name for name in named if are_splits(rows.columns[name]())), None)
+    candidates = [name for name in rows.columns if set(words_of(name)) & set(SPLIT_WORDS)]
+    return next((name for name in candidates if are_splits(rows.columns[name]())), None)
 
 
 def _fold_column(rows: Rows, options: DataOptions) -> str | None:
     """Returns the column whose values are numbers of folds, if the user asks for folds."""
-    named = [options.split_column] if options.split_column else list(rows.columns)
-    for name in named if options.folds else ():
+    candidates = [options.split_column] if options.split_column else list(rows.columns)
+    for name in candidates if options.folds else ():
         is_named = name == options.split_column or bool(set(words_of(name)) & FOLD_WORDS)
         if is_named and name in rows.columns and are_folds({*rows.columns[name]()} - {""}):
             return name
@@ -188,7 +188,7 @@ def _group_column(rows: Rows) -> str | None:
     return None
 
 
-def _add(
+def _add_rows(
     tree: FileTree,
     rows: Rows,
     image: str,
@@ -203,16 +203,16 @@ def _add(
     files = rows.images[image]
     place = f"{tree.path}/{printable(rows.name)}"
     try:
-        labels = _named(rows, label) if label in rows.columns else [""] * len(files)
+        labels = _named_labels(rows, label) if label in rows.columns else [""] * len(files)
         groups = rows.columns[group]() if group in rows.columns else [""] * len(files)
         folds = rows.columns[fold]() if fold else [""] * len(files)
         ids = rows.columns[options.id_column]() if options.id_column in rows.columns else files
         values = rows.columns[split_column]() if split_column in rows.columns else None
     except ValueError as error:
         return Problem(place, "the columns must be readable", str(error), "fetch it again")
-    whole = split_of_container(rows.name, options) or "train"
+    file_split = split_of_container(rows.name, options) or "train"
     for row, file in enumerate(files):
-        split = whole if values is None else split_of(values[row])
+        split = file_split if values is None else split_of(values[row])
         if split is None:
             rule, got = (
                 f"column {split_column} must name a split in row {row + 1:,}",
@@ -228,7 +228,7 @@ def _add(
     return None
 
 
-def _named(rows: Rows, label: str) -> Sequence[str]:
+def _named_labels(rows: Rows, label: str) -> Sequence[str]:
     """Returns the labels of a file, with names instead of numbers if the file has names."""
     values, names = rows.columns[label](), rows.classes.get(label)
     if not names:
@@ -238,8 +238,8 @@ def _named(rows: Rows, label: str) -> Sequence[str]:
 
 def _listing(tree: FileTree, part: SplitRows, split: str) -> Listing:
     """Returns the listing of a split, without labels if it is not train and all its labels are missing."""
-    missing = all(label in MISSING for label in part.labels)
-    labels = None if missing and split != "train" else tuple(part.labels)
+    are_missing = all(label in MISSING for label in part.labels)
+    labels = None if are_missing and split != "train" else tuple(part.labels)
     groups, folds = (tuple(names) if any(names) else None for names in (part.groups, part.folds))
     return Listing(f"{tree.path}/", tuple(part.ids), labels, tuple(part.files), None, groups, folds)
 

@@ -37,8 +37,8 @@ class SampleFile:
         if isinstance(self.columns, Problem) or self.columns.width < 3:
             return []
         header = self.columns.header or [""] * self.columns.width
-        unnamed = [number for number, name in enumerate(header) if name.lower() in INDEX_NAMES]
-        return [number for number in unnamed if counts_up(self.columns.column(number))]
+        candidates = [number for number, name in enumerate(header) if name.lower() in INDEX_NAMES]
+        return [number for number in candidates if counts_up(self.columns.column(number))]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -53,8 +53,8 @@ class SampleFile:
         """The values of each column in which all rows differ; one of these columns holds the ids."""
         if isinstance(self.columns, Problem):
             return []
-        cells = [set(self.columns.column(number)) for number in range(self.columns.width)]
-        return [some for some in cells if len(some) == len(self.columns.rows)]
+        columns = [set(self.columns.column(number)) for number in range(self.columns.width)]
+        return [values for values in columns if len(values) == len(self.columns.rows)]
 
 
 def counts_up(cells: Sequence[str]) -> bool:
@@ -70,7 +70,7 @@ def find_sample(tree: FileTree, options: DataOptions, images: Images) -> SampleF
     columns = read_columns(tree, files[0]) if files else None
     if columns is None:
         return None
-    return SampleFile(columns if isinstance(columns, Problem) else _headed(columns, images), files[0])
+    return SampleFile(columns if isinstance(columns, Problem) else _separate_header(columns, images), files[0])
 
 
 def _named_sample(tree: FileTree, path: str, images: Images) -> SampleFile:
@@ -92,10 +92,10 @@ def _named_sample(tree: FileTree, path: str, images: Images) -> SampleFile:
         columns = Problem(
             place, "must be a table with a row an image", "none", f"give one of {', '.join(SUFFIXES[:4])}"
         )
-    return SampleFile(columns if isinstance(columns, Problem) else _headed(columns, images), file)
+    return SampleFile(columns if isinstance(columns, Problem) else _separate_header(columns, images), file)
 
 
-def _headed(columns: Columns, images: Images) -> Columns:
+def _separate_header(columns: Columns, images: Images) -> Columns:
     """Returns the columns with the header separated.
 
     A first row that names an image, or holds only numbers, is not a header.

@@ -25,24 +25,24 @@ MOST_NAMED = 3  # how many tars a message lists
 def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
     """Reads the data as tars of images and labels; None if it holds none. This is the `read` of `Source`."""
     keys = _keys(tree)
-    extensions = Counter(extension for parts in keys.values() for extension in parts)
-    images = [one for one in extensions if any(_is_image(tree, parts, one) for parts in keys.values())]
-    pictured = [parts for parts in keys.values() if any(_is_image(tree, parts, one) for one in images)]
-    asked = Counter(one for parts in pictured for one in _label_suffixes(options) if one in parts)
+    extensions = Counter(suffix for parts in keys.values() for suffix in parts)
+    image_suffixes = [suffix for suffix in extensions if any(_is_image(tree, parts, suffix) for parts in keys.values())]
+    with_image = [parts for parts in keys.values() if any(_is_image(tree, parts, suffix) for suffix in image_suffixes)]
+    counts = Counter(suffix for parts in with_image for suffix in _label_suffixes(options) if suffix in parts)
     # A file that lies beside only few of the images is something else, such as a readme.
-    label = next((one for one in _label_suffixes(options) if 2 * asked[one] >= len(pictured)), None)
-    if not images or not keys:
+    label = next((suffix for suffix in _label_suffixes(options) if 2 * counts[suffix] >= len(with_image)), None)
+    if not image_suffixes or not keys:
         return None
     if label is None:
         return None
     try:
-        listings = _listings(tree, keys, images, label, options, findings)
+        listings = _listings(tree, keys, image_suffixes, label, options, findings)
     except DataError as error:
         return Nearly(error.problems[0])
     if "train" not in listings:
         got = ", ".join(shown(tar) for tar in sorted({tar for tar, _ in keys})[:MOST_NAMED])
         return Nearly(Problem(tree.path, "one of the tars must be for training", got, "name it by --train"))
-    files = frozenset(name for parts in keys.values() for one, name in parts.items() if one == label)
+    files = frozenset(name for parts in keys.values() for suffix, name in parts.items() if suffix == label)
     form = f"tars of images beside .{label} files, {shown(min(tar for tar, _ in keys) or tree.path)}"
     return Reading(form, f"--train {min(tar for tar, _ in keys)}", listings, (f"label: .{label}",), files)
 
@@ -79,7 +79,7 @@ def _is_image(tree: FileTree, parts: Mapping[str, str], extension: str) -> bool:
 def _listings(
     tree: FileTree,
     keys: Mapping[tuple[str, str], Mapping[str, str]],
-    images: list[str],
+    image_suffixes: list[str],
     label: str,
     options: DataOptions,
     findings: Findings,
@@ -91,21 +91,21 @@ def _listings(
     """
     files: dict[str, list[str]] = defaultdict(list)
     labels: dict[str, list[str]] = defaultdict(list)
-    without = []
+    unlabelled = []
     for (tar, _), parts in sorted(keys.items()):
-        found = [parts[one] for one in images if one in parts]
-        if len(found) > 1:
-            got = ", ".join(map(shown, found))
+        paths = [parts[suffix] for suffix in image_suffixes if suffix in parts]
+        if len(paths) > 1:
+            got = ", ".join(map(shown, paths))
             raise DataError([Problem(tree.path, "a key must have one image", got, "leave the others out of the tar")])
-        if not found:
+        if not paths:
             continue
         split = split_of_container(tar, options) or "train"
         value = _label(tree, parts[label], label, options) if label in parts else ""
         if not value and split != "test":
-            without.append(found[0])
-        files[split].append(found[0])
+            unlabelled.append(paths[0])
+        files[split].append(paths[0])
         labels[split].append(value)
-    for name in without:
+    for name in unlabelled:
         place = f"{tree.path}/{printable(name)}"
         findings.refuse(place, f"image must have its label beside it, in .{label}", "none", "add it")
     listings = {}
@@ -137,15 +137,15 @@ def _label(tree: FileTree, name: str, extension: str, options: DataOptions) -> s
         raise DataError([Problem(place, "label must be readable", str(error), "mend it")]) from error
     if not isinstance(fields, dict):
         return str(fields)
-    asked = options.label_column
-    found = [one for one in fields if one == asked]
-    if asked is None:
-        named = [one for one in fields if set(words_of(one)) & LABEL_WORDS]
-        found = [one for one in named if one.lower() in LABEL_WORDS] or named
-    if len(found) != 1 or isinstance(fields[found[0]], dict | list):
+    column = options.label_column
+    matches = [field for field in fields if field == column]
+    if column is None:
+        by_word = [field for field in fields if set(words_of(field)) & LABEL_WORDS]
+        matches = [field for field in by_word if field.lower() in LABEL_WORDS] or by_word
+    if len(matches) != 1 or isinstance(fields[matches[0]], dict | list):
         got = ", ".join(map(shown, fields)) or "none"
         raise DataError([Problem(place, "one field must be the label", got, "choose with --label-column FIELD")])
-    value = fields[found[0]]
+    value = fields[matches[0]]
     return "" if value is None else str(value)
 
 

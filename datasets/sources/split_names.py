@@ -26,8 +26,8 @@ SAMPLE = re.compile("(sample|example|my|random)?.*(submission|submit)|sample_?(s
 
 def words_of(name: str) -> list[str]:
     """Returns the words of a name in lower case: `train` and `labels` for `trainLabels2017.csv`."""
-    apart = re.sub("(?<=[a-z])(?=[A-Z])", " ", name)
-    return [word.lower() for word in re.split(r"[\W\d_]+", apart) if word]
+    spaced = re.sub("(?<=[a-z])(?=[A-Z])", " ", name)
+    return [word.lower() for word in re.split(r"[\W\d_]+", spaced) if word]
 
 
 def split_of(name: str) -> str | None:
@@ -37,8 +37,8 @@ def split_of(name: str) -> str | None:
 
 def split_in(name: str) -> str | None:
     """Returns the split that a part of a name means; None if no part does, or if parts mean different splits."""
-    if whole := split_of(name):
-        return whole
+    if split := split_of(name):
+        return split
     splits = {OF_WORD[word] for word in words_of(name) if word in OF_WORD and word not in SHORT}
     return splits.pop() if len(splits) == 1 else None
 

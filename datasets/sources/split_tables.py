@@ -38,8 +38,8 @@ def labelled_by_table(tree: FileTree, split: str, folder: str, classes: Collecti
         if set(files) != set(images.files) or len(files) != len(images.files):
             continue
         ids, labels = roles.columns.column(roles.id), roles.columns.column(label)
-        of_files = tuple(file or "" for file in files)
-        return Listing(roles.columns.place, tuple(ids), tuple(labels), of_files, roles.columns.lines)
+        paths = tuple(file or "" for file in files)
+        return Listing(roles.columns.place, tuple(ids), tuple(labels), paths, roles.columns.lines)
     return None
 
 

@@ -20,13 +20,13 @@ def split_in_path(path: str) -> str | None:
 
 def split_of_container(path: str, options: DataOptions) -> str | None:
     """Returns the split of a container: by a flag that names it or a folder above it, otherwise by its path."""
-    for split, asked in (("train", options.train), ("validation", options.valid), ("test", options.test)):
-        if asked is not None and f"{path}/".startswith(asked.removeprefix("./").rstrip("/") + "/"):
+    for split, flag in (("train", options.train), ("validation", options.valid), ("test", options.test)):
+        if flag is not None and f"{path}/".startswith(flag.removeprefix("./").rstrip("/") + "/"):
             return split
     return split_in_path(path)
 
 
 def are_splits(values: Iterable[str]) -> bool:
     """Returns whether every value is the name of a split, and train is among them."""
-    found = {split_of(value) for value in set(values)}
-    return TRAIN in found and None not in found
+    splits = {split_of(value) for value in set(values)}
+    return TRAIN in splits and None not in splits

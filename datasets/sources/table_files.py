@@ -51,13 +51,13 @@ def table_files(
       options: the flags.
       sample: a file to leave out, because it is the sample submission.
     """
-    asked = {"train": options.train, "validation": options.valid, "test": options.test}
-    asked = {split: path.strip("/") for split, path in asked.items() if path}
+    paths = {"train": options.train, "validation": options.valid, "test": options.test}
+    paths = {split: path.strip("/") for split, path in paths.items() if path}
     tables, problems = list[TableFile](), list[tuple[str | None, Problem]]()
     for file in table_names(tree):
         if is_sample(file) or file == sample:
             continue
-        split = next((split for split, path in asked.items() if path == file), None)
+        split = next((split for split, path in paths.items() if path == file), None)
         if options.train in tree.files and split is None:
             continue  # the user has named another file as the table
         split = split or _split_of(file)
@@ -75,11 +75,11 @@ def table_files(
 def table_names(tree: FileTree) -> list[str]:
     """Returns the files that may be tables of images, judged by their names."""
     names = [name for name in tree.visible if name.lower().endswith(SUFFIXES)]
-    pictured = {file.rpartition(".")[0] for file in image_files(tree)}
-    names = [name for name in names if not (name.endswith((".json", ".txt")) and name.rpartition(".")[0] in pictured)]
+    stems = {file.rpartition(".")[0] for file in image_files(tree)}
+    names = [name for name in names if not (name.endswith((".json", ".txt")) and name.rpartition(".")[0] in stems)]
     names = [name for name in names if not NO_TABLES & set(words_of(name.rpartition("/")[2]))]
-    crowd = Counter(name.rpartition("/")[0] for name in names)
-    return [name for name in names if crowd[name.rpartition("/")[0]] <= MOST_OF_A_FOLDER]
+    counts = Counter(name.rpartition("/")[0] for name in names)
+    return [name for name in names if counts[name.rpartition("/")[0]] <= MOST_OF_A_FOLDER]
 
 
 def _split_of(file: str) -> str | None:
@@ -91,42 +91,42 @@ def _split_of(file: str) -> str | None:
 
 
 def choose_tables(
-    tree: FileTree, found: Sequence[TableFile], options: DataOptions, findings: Findings
+    tree: FileTree, tables: Sequence[TableFile], options: DataOptions, findings: Findings
 ) -> dict[str, TableFile]:
     """Returns the table of each split.
 
-    One with labels is preferred, then the one with the most rows, then the one with the fewest partners. A table that
-    means no split is the train table if no other is. If several tables are equally good but differ, that is a
-    problem.
+    A table with labels is preferred, then the one with the most rows, then the one with the fewest partners. A table
+    whose name means no split is the train table if there is no other. If several tables are equally good but differ,
+    that is a problem.
     """
-    found = _without_boxes(found)
+    tables = _without_descriptions(tables)
     of_split: dict[str, list[TableFile]] = {}
-    for table in found:
+    for table in tables:
         of_split.setdefault(table.split or "", []).append(table)
     if "" in of_split and "train" not in of_split:
-        both = [table for table in of_split[""] if is_of_both(table.file)]
-        of_split["train"] = both or of_split[""]
+        combined = [table for table in of_split[""] if is_of_both(table.file)]
+        of_split["train"] = combined or of_split[""]
         of_split[""] = [table for table in of_split[""] if table not in of_split["train"]]
     order = ("train", "validation", "test")
     train = min(of_split.get("train", []), key=lambda table: (_weight(table), len(table.partners)), default=None)
     labels = _label_names(train)
-    weights = {id(table): _weight(table, labels if table.split in ("validation", "test") else None) for table in found}
-    ranks = {id(table): (weights[id(table)], len(table.partners)) for table in found}
-    chosen = {split: min(of_split[split], key=lambda table: ranks[id(table)]) for split in order if split in of_split}
+    weights = {id(table): _weight(table, labels if table.split in ("validation", "test") else None) for table in tables}
+    ranks = {id(table): (weights[id(table)], len(table.partners)) for table in tables}
+    choices = {split: min(of_split[split], key=lambda table: ranks[id(table)]) for split in order if split in of_split}
     rivals = {
-        split: [table for table in of_split[split] if weights[id(table)] == weights[id(chosen[split])]]
-        for split in chosen
+        split: [table for table in of_split[split] if weights[id(table)] == weights[id(choices[split])]]
+        for split in choices
     }
-    rivals = {split: some for split, some in rivals.items() if _differ(some, labels)}
+    rivals = {split: group for split, group in rivals.items() if _differ(group, labels)}
     if rivals:
-        some = next(iter(rivals.values()))
-        got = ", ".join(shown(table.file) for table in some[:3]) + (f" and {len(some) - 3} more" if some[3:] else "")
-        asked = {"train": options.train, "validation": options.valid, "test": options.test}
+        group = next(iter(rivals.values()))
+        got = ", ".join(shown(table.file) for table in group[:3]) + (f" and {len(group) - 3} more" if group[3:] else "")
+        paths = {"train": options.train, "validation": options.valid, "test": options.test}
         flags = {"train": "--train", "validation": "--valid", "test": "--test"}
-        wanted = [f"{flags[one]} {shlex.quote(chosen[one].file)}" for one in rivals if not asked[one]]
+        arguments = [f"{flags[split]} {shlex.quote(choices[split].file)}" for split in rivals if not paths[split]]
         rule = f"there must be one table for {' and for '.join(rivals)}"
-        findings.refuse(tree.path, rule, got, f"choose, such as with {' '.join(wanted)}")
-    return chosen
+        findings.refuse(tree.path, rule, got, f"choose, such as with {' '.join(arguments)}")
+    return choices
 
 
 def note_aside(tables: Sequence[TableFile], findings: Findings) -> None:
@@ -136,11 +136,11 @@ def note_aside(tables: Sequence[TableFile], findings: Findings) -> None:
         findings.notes.append(f"{note}: another table names the images.")
 
 
-def _without_boxes(found: Sequence[TableFile]) -> list[TableFile]:
-    """Returns the tables without those that lack labels and lie in several folders, which they describe."""
-    unlabelled = [table for table in found if table.split in ("train", None) and _weight(table)[0]]
+def _without_descriptions(tables: Sequence[TableFile]) -> list[TableFile]:
+    """Returns the tables without the unlabelled ones, if these lie in several folders and so only describe images."""
+    unlabelled = [table for table in tables if table.split in ("train", None) and _weight(table)[0]]
     are_many = len({table.file.rpartition("/")[0] for table in unlabelled}) > 1
-    return [table for table in found if not (are_many and table in unlabelled)]
+    return [table for table in tables if not (are_many and table in unlabelled)]
 
 
 def _differ(tables: Sequence[TableFile], labels: set[str]) -> bool:
@@ -148,8 +148,8 @@ def _differ(tables: Sequence[TableFile], labels: set[str]) -> bool:
     if all(table.columns.rows == tables[0].columns.rows for table in tables):
         return False
     are_paths = all("/" in row[table.roles.id] for table in tables for row in table.columns.rows if table.roles)
-    said = [_labelled_images(table, labels, are_paths) for table in tables]
-    return not said[0] or any(one != said[0] for one in said)
+    contents = [_labelled_images(table, labels, are_paths) for table in tables]
+    return not contents[0] or any(each != contents[0] for each in contents)
 
 
 def _labelled_images(table: TableFile, labels: set[str], are_paths: bool) -> list[tuple[str, ...]]:
@@ -159,7 +159,9 @@ def _labelled_images(table: TableFile, labels: set[str], are_paths: bool) -> lis
         return []
     numbers = [roles.names.index(name) for name in sorted(labels)]
     names = (row[roles.id] if are_paths else row[roles.id].rpartition("/")[2] for row in roles.columns.rows)
-    return sorted((name, *(row[at] for at in numbers)) for name, row in zip(names, roles.columns.rows, strict=True))
+    return sorted(
+        (name, *(row[number] for number in numbers)) for name, row in zip(names, roles.columns.rows, strict=True)
+    )
 
 
 def _label_names(train: TableFile | None) -> set[str]:

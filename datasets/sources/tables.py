@@ -29,8 +29,8 @@ from sweep.storage.text import counted
 
 def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
     """Reads the data by its tables; None if no table names images. This is the `read` of `Source`."""
-    inside = f"{options.images.strip('/')}/" if options.images else ""
-    images = Images(tree, inside)
+    folder = f"{options.images.strip('/')}/" if options.images else ""
+    images = Images(tree, folder)
     if options.label_pattern:
         return None
     if not images.files:
@@ -39,40 +39,40 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     files, problems = table_files(tree, options, sample.file if sample else "")
     names = sample.names if sample else ()
     files = [replace(file, columns=with_images(file.columns, images)) for file in files]
-    found, undecided = with_roles(files, images, options, names)
-    if not found and not undecided:
+    candidates, role_problems = with_roles(files, images, options, names)
+    if not candidates and not role_problems:
         images.know_by_rest()
-        found, undecided = with_roles(files, images, options, names)
-    damaged = [problem for split, problem in problems if split]
-    if problem := unknown_column(tree, files, found, options):
+        candidates, role_problems = with_roles(files, images, options, names)
+    split_problems = [problem for split, problem in problems if split]
+    if problem := unknown_column(tree, files, candidates, options):
         return Nearly(problem)
-    if not damaged and _are_of_folders(found):
+    if not split_problems and _are_of_folders(candidates):
         return None
-    tables = choose_tables(tree, found, options, findings)
+    tables = choose_tables(tree, candidates, options, findings)
     if "train" not in tables:
-        if problems or undecided:
-            first = [*damaged, *(problem for _, problem in problems), *undecided][0]
-            return Nearly(first, is_damaged=bool(damaged), is_rival=isinstance(first, SeveralLabels))
-        return no_train_table(tree, files, found, images)
-    # A table that is named as a split is reported, because its images would be missed; another may not belong to the
-    # data.
-    named = [(split_in(problem.place.rpartition("/")[2].partition(".")[0]), problem) for problem in undecided]
-    findings.problems.extend(problem for split, problem in [*problems, *named] if split and split not in tables)
-    # With a sample submission the labels stay as they are written, because it expects them so.
+        if problems or role_problems:
+            first = [*split_problems, *(problem for _, problem in problems), *role_problems][0]
+            return Nearly(first, is_damaged=bool(split_problems), is_rival=isinstance(first, SeveralLabels))
+        return no_train_table(tree, files, candidates, images)
+    # A table that is named like a split is reported, because its images would be missing. A table with another name may
+    # not belong to the data.
+    with_split = [(split_in(problem.place.rpartition("/")[2].partition(".")[0]), problem) for problem in role_problems]
+    findings.problems.extend(problem for split, problem in [*problems, *with_split] if split and split not in tables)
+    # With a sample submission the labels stay as they are written, because the sample expects them so.
     lists = [] if sample else [file.columns for file in files]
     reading = _Reading(tree, images, options, findings, sample, "test" in tables, lists)
     for split, table in tables.items():
         reading.add(table, split)
-    done = reading.done(frozenset(file for table in tables.values() for file in (table.file, *table.partners)))
-    note_aside([table for table in found if table.file not in done.files], findings)
-    return done
+    result = reading.finish(frozenset(file for table in tables.values() for file in (table.file, *table.partners)))
+    note_aside([table for table in candidates if table.file not in result.files], findings)
+    return result
 
 
 def _are_of_folders(tables: list[TableFile]) -> bool:
     """Returns whether each folder has a table without labels, as in GTSRB, so that the folders are the classes."""
-    of_train = [table for table in tables if table.split in ("train", None)]
-    folders = {folder_of(table.file) for table in of_train}
-    return 1 < len(folders) == len(of_train) and not any(map(_has_labels, of_train))
+    train_tables = [table for table in tables if table.split in ("train", None)]
+    folders = {folder_of(table.file) for table in train_tables}
+    return 1 < len(folders) == len(train_tables) and not any(map(_has_labels, train_tables))
 
 
 def _has_labels(table: TableFile) -> bool:
@@ -114,9 +114,9 @@ class _Reading:
     ) -> None:
         self._lists = lists  # the tables that may give the names of classes
         self._names: dict[str, str] = {}  # the names of labels that are numbers
-        self._naming = ""  # the file that gives these names
+        self._names_file = ""  # the file that gives these names
         self._has_test = has_test  # whether there is a table of test images
-        self._handed_in = sample.ids if sample else []
+        self._sample_ids = sample.ids if sample else []
         self._tree, self._images, self._options, self._findings = tree, images, options, findings
         self._listings: dict[str, Listing] = {}
         self._other_ids: dict[str, int] = {}
@@ -126,7 +126,7 @@ class _Reading:
         self._train: Roles | None = None
         self._is_sure = True
         self._classes: set[str] = set()  # filled if folders or names of files give the labels
-        self._are_in_names = False
+        self._are_labels_in_names = False
 
     def add(self, table: TableFile, split: str) -> None:
         """Adds the images of a table; a table of train may assign its images to several splits."""
@@ -147,33 +147,33 @@ class _Reading:
         if split == "train" and roles.split is None and table.split is None and set(splits) == {"train"}:
             splits = self._splits_of_files(rows, splits)
         for name in dict.fromkeys(splits):
-            some = [row for row, of in zip(rows, splits, strict=True) if of == name and row]
-            self._list(name, roles, [row for row in some if row])
+            listed = [row for row, row_split in zip(rows, splits, strict=True) if row_split == name and row]
+            self._list(name, roles, [row for row in listed if row])
         number = self._other_id(roles)
         if number is not None and split == "test":
-            kept = [row for row, at in zip(roles.columns.rows, rows, strict=True) if at]
-            self._other_ids = {row[number]: at for at, row in enumerate(kept)}
+            test_cells = [cells for cells, row in zip(roles.columns.rows, rows, strict=True) if row]
+            self._other_ids = {cells[number]: index for index, cells in enumerate(test_cells)}
 
     def _other_id(self, roles: Roles) -> int | None:
         """Returns the column with the names by which the sample submission refers to the test images, or None."""
         columns = roles.columns
         for number in range(columns.width):
-            if number != roles.id and set(columns.column(number)) in self._handed_in:
+            if number != roles.id and set(columns.column(number)) in self._sample_ids:
                 return number
         return columns.other_id_column
 
     def _as_train(self, roles: Roles) -> Roles:
-        """Returns the roles of another table's columns: those of the train table's columns with the same names."""
+        """Returns the roles of another table's columns: the roles that the same columns have in the train table."""
         train = self._train
         assert train is not None
-        same = _same_columns(train, roles)
+        matches = _same_columns(train, roles)
         roles_of_train = (train.label, train.group, train.fold)
-        label, group, fold = (None if number is None else same.get(number) for number in roles_of_train)
-        one_hot = tuple(same[number] for number in train.one_hot if number in same)
+        label, group, fold = (None if number is None else matches.get(number) for number in roles_of_train)
+        one_hot = tuple(matches[number] for number in train.one_hot if number in matches)
         one_hot = one_hot if len(one_hot) == len(train.one_hot) else ()
         return replace(roles, label=label, group=group, fold=fold, one_hot=one_hot)
 
-    def done(self, files: frozenset[str]) -> Reading:
+    def finish(self, files: frozenset[str]) -> Reading:
         """Returns the finished reading.
 
         Args:
@@ -181,7 +181,7 @@ class _Reading:
         """
         listings = {split: listing for split, listing in self._listings.items() if listing.ids or split == "train"}
         inferred, rest = tuple(self._inferred), "that no table names"
-        files |= {self._naming} - {""}
+        files |= {self._names_file} - {""}
         return Reading(
             self._form,
             self._flag,
@@ -207,10 +207,10 @@ class _Reading:
         for word, number in (("group", roles.group), ("split", roles.split), ("fold", roles.fold)):
             parts += [f"{word}: {shown(names[number])}"] if number is not None else []
         parts += ["text: Windows-1252"] if columns.encoding == WINDOWS else []
-        used = {roles.id, roles.label, roles.group, roles.split, roles.fold, *roles.one_hot}
-        if rest := [name for number, name in enumerate(names) if number not in used]:
-            few = ", ".join(map(shown, rest[:3])) + (", ..." if len(rest) > 3 else "")
-            parts.append(f"not used: {counted(len(rest), 'column')} ({few})")
+        role_columns = {roles.id, roles.label, roles.group, roles.split, roles.fold, *roles.one_hot}
+        if rest := [name for number, name in enumerate(names) if number not in role_columns]:
+            examples = ", ".join(map(shown, rest[:3])) + (", ..." if len(rest) > 3 else "")
+            parts.append(f"not used: {counted(len(rest), 'column')} ({examples})")
         self._inferred += parts
 
     def _rows(self, roles: Roles, table: TableFile, splits: list[str]) -> list[_Row | None]:
@@ -236,8 +236,8 @@ class _Reading:
             return [None] * len(columns.rows)
         labels = self._labels(roles, files, splits)
         rows: list[_Row | None] = []
-        first: dict[str, _Row] = {}
-        repeated = 0
+        first_rows: dict[str, _Row] = {}
+        repeats = 0
         for number, file in enumerate(files):
             value, line = columns.rows[number][roles.id], columns.lines[number]
             place = f"{columns.place}:{line}"
@@ -257,50 +257,50 @@ class _Reading:
             group = "" if roles.group is None else columns.rows[number][roles.group]
             fold = "" if roles.fold is None else columns.rows[number][roles.fold]
             row = _Row(name, file, labels[number] if labels else "", group, fold, line)
-            before = first.setdefault(file, row)
-            if before is not row and before.label != row.label:
-                rule = f"an image must have one label, {shown(value)} has {shown(before.label)} on line {before.line}"
+            earlier = first_rows.setdefault(file, row)
+            if earlier is not row and earlier.label != row.label:
+                rule = f"an image must have one label, {shown(value)} has {shown(earlier.label)} on line {earlier.line}"
                 self._findings.refuse(place, rule, shown(row.label), "keep one of them")
-            repeated += before is not row and before.label == row.label
-            rows.append(row if before is row else None)
-        if repeated:
-            self._findings.notes.append(f"{columns.place}: {counted(repeated, 'row')} named an image again.")
+            repeats += earlier is not row and earlier.label == row.label
+            rows.append(row if earlier is row else None)
+        if repeats:
+            self._findings.notes.append(f"{columns.place}: {counted(repeats, 'row')} named an image again.")
         return rows
 
     def _labels(self, roles: Roles, files: list[str | None], splits: list[str]) -> list[str] | None:
         """Returns the label of each row; None if the table has no labels. An invalid label is a problem."""
         columns, is_test = roles.columns, set(splits) == {"test"}
         if roles.one_hot:
-            found = [label_of_bits(roles, row) for row in columns.rows]
-            if wrong := [number for number, some in enumerate(found) if len(some) != 1]:
-                many = f"{len(wrong):,} of {counted(len(found), 'row')} with none or several columns that are 1"
+            row_labels = [label_of_bits(roles, row) for row in columns.rows]
+            if wrong := [number for number, labels in enumerate(row_labels) if len(labels) != 1]:
+                got = f"{len(wrong):,} of {counted(len(row_labels), 'row')} with none or several columns that are 1"
                 place = f"{columns.place}:{columns.lines[wrong[0]]}"
-                self._findings.refuse(place, ONE_OF_SEVERAL, many, "name one column with --label-column")
-            return [some[0] if some else "" for some in found]
+                self._findings.refuse(place, ONE_OF_SEVERAL, got, "name one column with --label-column")
+            return [labels[0] if labels else "" for labels in row_labels]
         if roles.label is None:
             return self._labels_of_folders(roles, files, is_test)
         values = columns.column(roles.label)
-        asked = self._options.labels_separator
-        separator = columns.labels_separator if asked is None else asked
-        labels, inferred, several = read_labels(values, separator, columns.place)
-        of_files = [folder_of(file or "").rpartition("/")[2] for file in files]
-        if several and all(folder in LABELS_APART.split(value) for folder, value in zip(of_files, values, strict=True)):
-            labels, inferred, several = of_files, ["label: the folder, which is one of several labels"], None
+        flag = self._options.labels_separator
+        separator = columns.labels_separator if flag is None else flag
+        labels, inferred, refusal = read_labels(values, separator, columns.place)
+        folders = [folder_of(file or "").rpartition("/")[2] for file in files]
+        if refusal and all(folder in LABELS_APART.split(value) for folder, value in zip(folders, values, strict=True)):
+            labels, inferred, refusal = folders, ["label: the folder, which is one of several labels"], None
         if self._train is roles:
-            of_train = {label for label, split in zip(labels, splits, strict=True) if split != "test"}
-            folders = {(label, folder) for label, folder in zip(labels, of_files, strict=True) if folder}
-            self._names, self._naming, said = class_names(self._lists, self._images, of_train, folders)
-            inferred += [said] if said else []
+            train_labels = {label for label, split in zip(labels, splits, strict=True) if split != "test"}
+            label_folders = {(label, folder) for label, folder in zip(labels, folders, strict=True) if folder}
+            self._names, self._names_file, phrase = class_names(self._lists, self._images, train_labels, label_folders)
+            inferred += [phrase] if phrase else []
         labels = [self._names.get(label, label) for label in labels]
         if is_test:
             return labels
         self._inferred += inferred
-        if several:
-            self._findings.problems.append(several)
+        if refusal:
+            self._findings.problems.append(refusal)
             return labels
         for number, label in enumerate(labels):
-            is_asked = bool(label) or splits[number] != "test"
-            if is_asked and (problem := label_problem(label, f"{columns.place}:{columns.lines[number]}")):
+            needs_label = bool(label) or splits[number] != "test"
+            if needs_label and (problem := label_problem(label, f"{columns.place}:{columns.lines[number]}")):
                 self._findings.problems.append(problem)
         return labels
 
@@ -311,13 +311,13 @@ class _Reading:
             rule, got = "a table must have the column of the labels of train", ", ".join(map(shown, roles.names[:5]))
             self._findings.refuse(roles.columns.place, rule, got, "add it")
             return None
-        if is_test and self._are_in_names:
+        if is_test and self._are_labels_in_names:
             labels = [label_in_name(file or "") or "" for file in files]
         if is_test:
             return labels if self._classes and self._classes.issuperset(labels) else None
         by_name = [label_in_name(file or "") or "" for file in files]
         if len(set(labels)) < 2 and are_classes(Counter(by_name)):
-            labels, self._are_in_names = by_name, True
+            labels, self._are_labels_in_names = by_name, True
             self._inferred.append(f"label: {shown(labels[0])} in {shown((files[0] or '').rpartition('/')[2])}")
         if "" in [label for label, file in zip(labels, files, strict=True) if file] or len(set(labels)) < 2:
             rule = "a column or the folders must give the label: a few values that come again and again"
@@ -325,7 +325,7 @@ class _Reading:
             way_out = "add a column, name it with --label-column, or put the images in a folder for each class"
             if roles is self._train or not self._findings.problems:
                 self._findings.refuse(roles.columns.place, rule, got, way_out)
-        elif not self._are_in_names:
+        elif not self._are_labels_in_names:
             self._inferred.append("label: the folder")
         self._classes = {self._tree.rules.class_name(label) for label in labels}
         return [self._tree.rules.class_name(label) for label in labels]
@@ -334,9 +334,9 @@ class _Reading:
         """Returns the split of each row by the column of splits; an unknown value is a problem."""
         assert roles.split is not None
         values = roles.columns.column(roles.split)
-        numbered = numbered_splits(name_of_values(roles.columns, roles.names[roles.split]))
-        is_numbered = set(values) <= numbered.keys()
-        splits = [numbered[value] if is_numbered else split_of(value) for value in values]
+        numbered_values = numbered_splits(name_of_values(roles.columns, roles.names[roles.split]))
+        is_numbered = set(values) <= numbered_values.keys()
+        splits = [numbered_values[value] if is_numbered else split_of(value) for value in values]
         kinds = Counter(values)
         if unknown := [value for value in kinds if not is_numbered and split_of(value) is None]:
             rule = f"column {shown(roles.names[roles.split])} must say train, validation or test"
@@ -344,8 +344,8 @@ class _Reading:
             if are_folds(kinds):
                 way_out += f", or give --folds {len(kinds)}, which takes its values as folds"
             self._findings.refuse(roles.columns.place, rule, ", ".join(map(shown, unknown[:5])), way_out)
-        said = {value: split for value, split in zip(values, splits, strict=True)}
-        parts = (f"{shown(value)} is {said[value]}: {count:,}" for value, count in kinds.most_common(5))
+        split_of_value = {value: split for value, split in zip(values, splits, strict=True)}
+        parts = (f"{shown(value)} is {split_of_value[value]}: {count:,}" for value, count in kinds.most_common(5))
         self._inferred.append(", ".join(parts))
         return [split or "train" for split in splits]
 
@@ -359,14 +359,17 @@ class _Reading:
 
     def _splits_of_files(self, rows: list[_Row | None], splits: list[str]) -> list[str]:
         """Returns the splits by the names of the images' folders, or of the images, if these mean several splits."""
-        there = [row for row in rows if row]
-        of_folder = {row.file: _split_of_folder(folder_of(row.file)) for row in there}
-        of_name = {row.file: split_before_number(row.file.rpartition("/")[2]) for row in there}
-        are_labels = len({(row.label, of_name[row.file]) for row in there}) == len({row.label for row in there})
-        for of_file, what in ((of_folder, "the folder"), ({} if are_labels else of_name, "the name of the file")):
-            if None not in of_file.values() and "train" in of_file.values() and len(set(of_file.values())) > 1:
-                self._inferred.append(f"split: {what}")
-                return [of_file[row.file] or "train" if row else "train" for row in rows]
+        valid = [row for row in rows if row]
+        folder_splits = {row.file: _split_of_folder(folder_of(row.file)) for row in valid}
+        name_splits = {row.file: split_before_number(row.file.rpartition("/")[2]) for row in valid}
+        are_labels = len({(row.label, name_splits[row.file]) for row in valid}) == len({row.label for row in valid})
+        for by_file, origin in (
+            (folder_splits, "the folder"),
+            ({} if are_labels else name_splits, "the name of the file"),
+        ):
+            if None not in by_file.values() and "train" in by_file.values() and len(set(by_file.values())) > 1:
+                self._inferred.append(f"split: {origin}")
+                return [by_file[row.file] or "train" if row else "train" for row in rows]
         return splits
 
     def _list(self, split: str, roles: Roles, rows: list[_Row]) -> None:
@@ -385,7 +388,7 @@ class _Reading:
 
 def _split_of_folder(folder: str) -> str | None:
     """Returns the split that a part of a path means."""
-    return next((found for part in folder.split("/") if (found := split_in(part))), None)
+    return next((split for part in folder.split("/") if (split := split_in(part))), None)
 
 
 def _same_columns(train: Roles, other: Roles) -> dict[int, int]:
@@ -396,9 +399,9 @@ def _same_columns(train: Roles, other: Roles) -> dict[int, int]:
     if train.columns.header is None or other.columns.header is None:
         are_alike = (train.columns.width, train.id) == (other.columns.width, other.id)
         return {number: number for number in range(train.columns.width)} if are_alike else {}
-    of_names = {name.strip().lower(): number for number, name in enumerate(other.names)}
+    numbers = {name.strip().lower(): number for number, name in enumerate(other.names)}
     names = enumerate(name.strip().lower() for name in train.names)
-    return {number: of_names[name] for number, name in names if name in of_names and of_names[name] != other.id}
+    return {number: numbers[name] for number, name in names if name in numbers and numbers[name] != other.id}
 
 
 SOURCE = Source("a table that names images and their labels", read)

@@ -30,17 +30,17 @@ def names_no_image(tree: FileTree, columns: Columns) -> Problem:
         return problem
     if not images and (pixels := why_no_pixels(header, rows[:PROBED])):
         return Problem(columns.place, *pixels)
-    likely, value = _likely(header, rows)
-    column = shown(header[likely])
+    number, value = _likely_column(header, rows)
+    column = shown(header[number])
     names = ", ".join(map(shown, header[:SHOWN])) + (", ..." if len(header) > SHOWN else "")
     names += "".join(f", {shown(name)} (neither text nor numbers)" for name in columns.unread)
-    looked_for = f"of which {column} names {shown(value)}, and no such file is there"
+    names_text = f"of which {column} names {shown(value)}, and no such file is there"
     if not value:
-        looked_for = "none of which names image files"
-    rule, there = "the images of a table must be in the data", "no image"
+        names_text = "none of which names image files"
+    rule, content = "the images of a table must be in the data", "no image"
     if images:
         rule = "a column must name the images by their files, with or without suffix and folder"
-        there = f"{counted(len(images), 'image')} such as {shown(images[0])}"
+        content = f"{counted(len(images), 'image')} such as {shown(images[0])}"
     if ADDRESS.match(value):
         way_out = f"download the images into the folder of the table, named as in {column}, and give that as the data"
     elif columns.unread and not images:
@@ -51,7 +51,7 @@ def names_no_image(tree: FileTree, columns: Columns) -> Problem:
         way_out = "give the folder that holds the table and its images as the data"
     else:
         way_out = "add the images, and a column with the names of their files"
-    return Problem(columns.place, rule, f"{there}, and the columns {names}, {looked_for}", way_out)
+    return Problem(columns.place, rule, f"{content}, and the columns {names}, {names_text}", way_out)
 
 
 def _with_header(columns: Columns) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
@@ -79,13 +79,13 @@ def ragged(columns: Columns) -> Problem | None:
     return None
 
 
-def _likely(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[int, str]:
+def _likely_column(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[int, str]:
     """Returns the column that is likely meant to name images, and its first value; an empty value if none is."""
-    for is_one in (_is_file, str.strip):
+    for predicate in (_is_file, str.strip):
         for number, name in enumerate(header):
             values = [row[number] for row in rows[:PROBED]]
-            is_named = is_one is _is_file or any(word in ID_WORDS for word in words_of(name))
-            if is_named and values and all(map(is_one, values)):
+            is_named = predicate is _is_file or any(word in ID_WORDS for word in words_of(name))
+            if is_named and values and all(map(predicate, values)):
                 return number, values[0]
     return 0, ""
 

@@ -1,8 +1,8 @@
 """The forms in which predictions may be handed in, which are recognised from a sample submission.
 
 A form is a file `datasets/submission/NAME.py` with a subclass of `Form`; to add one, add its file, its class in
-`FORMS`, and samples of it in `tests/datasets/submission/samples.py`. A `Submission` is a sample together with its form,
-which can be filled with predictions; `kept.py` stores it in the folder of a sweep.
+`FORMS`, and samples of it in `tests/datasets/submission/test_forms.py`. A `Submission` is a sample together with its
+form, which can be filled with predictions; `stored.py` stores it in the folder of a sweep.
 """
 
 import csv
@@ -19,7 +19,7 @@ from sweep.datasets.submission.contract import LABEL, PROBABILITY, Form, Match, 
 from sweep.datasets.submission.label import Label
 from sweep.datasets.submission.probability import Probability
 
-__all__ = ["FORMS", "LABEL", "PROBABILITY", "Form", "Shown", "Submission", "recognise"]
+__all__ = ["FORMS", "LABEL", "PROBABILITY", "Form", "SampleContent", "Submission", "recognise"]
 
 FORMS: tuple[type[Form], ...] = (Label, Best, Probability, ProbabilityColumns)
 KNOWN = "one label, one probability, a probability column a class, or the best labels in one column"
@@ -27,7 +27,7 @@ KNOWN = "one label, one probability, a probability column a class, or the best l
 
 @dataclass(frozen=True)
 class Submission:
-    """A table to hand in: the columns of a sample submission, and the form of those that predictions fill.
+    """A table to hand in: the columns of a sample submission, and the form of the columns that predictions fill.
 
     Attributes:
       header: the names of all columns; empty if the sample has none.
@@ -84,9 +84,9 @@ class Submission:
             writer.writerow(self.header)
         filled = self.filled
         cells = self.form.cells(shares[rows], answers[rows], classes)
-        for number, (name, some) in enumerate(zip(self.ids, cells, strict=True)):
+        for number, (name, row_cells) in enumerate(zip(self.ids, cells, strict=True)):
             row = {self.id_column: name} | {column: values[number] for column, values in self.kept.items()}
-            row |= dict(zip(filled, some, strict=True))
+            row |= dict(zip(filled, row_cells, strict=True))
             writer.writerow([row[column] for column in range(len(row))])
         return text.getvalue().encode()
 
@@ -109,20 +109,20 @@ class Submission:
 HELD = {LABEL: "answers (macro_f1, mcc, ...)", PROBABILITY: "probabilities (auc, log_loss, ...)"}
 
 
-def recognise(shown: SampleContent) -> tuple[Form, Form | None] | str:
+def recognise(sample: SampleContent) -> tuple[Form, Form | None] | str:
     """Returns the form of a sample, and another form that it may have or None.
 
     If no form fits, it returns a phrase that says what the sample shows instead.
     """
-    found = [form.recognised(shown) for form in FORMS]
-    fitting = [one for one in found if isinstance(one, Match)]
-    fitting.sort(key=lambda one: (not one.is_sure, not one.is_likelier))
-    if fitting:
-        first, *others = fitting
-        other = next((one.form for one in others if not first.is_sure and one.form.holds != first.form.holds), None)
+    results = [form.recognised(sample) for form in FORMS]
+    matches = [match for match in results if isinstance(match, Match)]
+    matches.sort(key=lambda match: (not match.is_sure, not match.is_likelier))
+    if matches:
+        first, *others = matches
+        other = next((each.form for each in others if not first.is_sure and each.form.holds != first.form.holds), None)
         return first.form, other
-    reasons = [one for one in found if isinstance(one, str) and one]
-    if reasons or not shown.names:
+    reasons = [result for result in results if isinstance(result, str) and result]
+    if reasons or not sample.names:
         return reasons[0] if reasons else "no column beside the ids"
-    value = next(iter(shown.distinct()), "")
-    return f"{quoted(value)} in {quoted(shown.names[0])}" if shown.names[0] else quoted(value)
+    value = next(iter(sample.distinct()), "")
+    return f"{quoted(value)} in {quoted(sample.names[0])}" if sample.names[0] else quoted(value)

@@ -32,10 +32,10 @@ class Best(Form):
     written: dict[str, str] = field(default_factory=dict)
 
     @staticmethod
-    def recognised(shown: SampleContent) -> Match | str:
+    def recognised(sample: SampleContent) -> Match | str:
         """Returns the form if each cell of the only column is a list of different labels."""
-        values = shown.distinct()
-        if len(shown.names) != 1 or not values or all(value in shown.classes for value in values):
+        values = sample.distinct()
+        if len(sample.names) != 1 or not values or all(value in sample.classes for value in values):
             return ""
         if all(WITH_BOXES.fullmatch(value) for value in values):
             return ""
@@ -43,12 +43,12 @@ class Best(Form):
             parts = [value.split(separator) for value in values]
             if any(len(part) < 2 or not all(map(str.strip, part)) for part in parts):
                 continue
-            if any(separator in label for label in shown.classes):
+            if any(separator in label for label in sample.classes):
                 continue
             labels = list(dict.fromkeys(label for part in parts for label in part))
-            found = _written(labels, shown)
-            if found is not None and all(len(set(part)) == len(part) for part in parts):
-                return Match(Best(max(map(len, parts)), separator, found))
+            spelling = _spelling(labels, sample)
+            if spelling is not None and all(len(set(part)) == len(part) for part in parts):
+                return Match(Best(max(map(len, parts)), separator, spelling))
         return ""
 
     def cells(self, shares: np.ndarray, answers: np.ndarray, classes: Sequence[str]) -> list[Cells]:
@@ -72,12 +72,12 @@ class Best(Form):
         return f"the {self.count} best labels, joined by {NAMES.get(self.separator) or quoted(self.separator)}"
 
 
-def _written(labels: Sequence[str], shown: SampleContent) -> dict[str, str] | None:
+def _spelling(labels: Sequence[str], sample: SampleContent) -> dict[str, str] | None:
     """Returns how classes are written in lists of labels; None if the cells are not lists of labels.
 
     Some of the labels may be unknown in train.
     """
-    if set(labels) & set(shown.classes):
-        are_numbers = all(WHOLE.fullmatch(label) for label in shown.classes)
+    if set(labels) & set(sample.classes):
+        are_numbers = all(WHOLE.fullmatch(label) for label in sample.classes)
         return {} if not are_numbers or all(WHOLE.fullmatch(label) for label in labels) else None
-    return writing(labels, shown)
+    return writing(labels, sample)

@@ -28,24 +28,26 @@ class ProbabilityColumns(Form):
     of: list[str]
 
     @staticmethod
-    def recognised(shown: SampleContent) -> Match | str:
-        """Returns the form if each class has its column and the cells are numbers; otherwise what is missing."""
-        if len(shown.names) < 2:
+    def recognised(sample: SampleContent) -> Match | str:
+        """Returns the form if each class has its column and the cells are numbers; otherwise says what is missing."""
+        if len(sample.names) < 2:
             return ""
-        columns = f"{counted(len(shown.names), 'column')} an image ({', '.join(map(quoted, shown.names[:3]))}, ...)"
-        found = matched(shown.names, shown.classes, shown.numbers)
-        if found is None:
-            there = matched_some(shown.names, shown.classes)
-            lacking = next((label for label in shown.classes if label not in there), "") if there else ""
+        columns = f"{counted(len(sample.names), 'column')} an image ({', '.join(map(quoted, sample.names[:3]))}, ...)"
+        column_names = matched(sample.names, sample.classes, sample.numbers)
+        if column_names is None:
+            known_classes = matched_some(sample.names, sample.classes)
+            missing_class = (
+                next((label for label in sample.classes if label not in known_classes), "") if known_classes else ""
+            )
             return (
-                f"{columns}, of which none is of the class {quoted(lacking)}"
-                if lacking
+                f"{columns}, of which none is of the class {quoted(missing_class)}"
+                if missing_class
                 else (f"{columns}, and nothing says which class has which of them")
             )
-        if any(value and number(value) is None for values in shown.values for value in values):
+        if any(value and number(value) is None for values in sample.values for value in values):
             return f"{columns}, which hold no numbers"
-        by_name = {name: label for label, name in found.items()}
-        return Match(ProbabilityColumns([by_name.get(name, "") for name in shown.names]))
+        by_name = {name: label for label, name in column_names.items()}
+        return Match(ProbabilityColumns([by_name.get(name, "") for name in sample.names]))
 
     @property
     def width(self) -> int:
@@ -54,9 +56,9 @@ class ProbabilityColumns(Form):
 
     def cells(self, shares: np.ndarray, answers: np.ndarray, classes: Sequence[str]) -> list[Cells]:
         """Returns the probabilities of each image in the order of the columns."""
-        whole = np.concatenate([shares, np.zeros((len(shares), 1))], axis=1)
-        at = {label: number for number, label in enumerate(classes)}
-        return [tuple(map(written, row)) for row in whole[:, [at.get(label, len(classes)) for label in self.of]]]
+        padded = np.concatenate([shares, np.zeros((len(shares), 1))], axis=1)
+        index = {label: number for number, label in enumerate(classes)}
+        return [tuple(map(written, row)) for row in padded[:, [index.get(label, len(classes)) for label in self.of]]]
 
     def problem(self, cells: Sequence[str], classes: Sequence[str]) -> str:
         """Returns what is wrong with a row: a cell that is not a probability, or a sum that is not 1."""
@@ -68,9 +70,9 @@ class ProbabilityColumns(Form):
 
     def sentence(self) -> str:
         """Returns the phrase `a probability for each of the 3 classes`."""
-        without = self.of.count("")
-        more = f", and 0 in {counted(without, 'column')} that no class has" if without else ""
-        return f"a probability for each of the {counted(len(self.of) - without, 'class', 'classes')}{more}"
+        empty_columns = self.of.count("")
+        ending = f", and 0 in {counted(empty_columns, 'column')} that no class has" if empty_columns else ""
+        return f"a probability for each of the {counted(len(self.of) - empty_columns, 'class', 'classes')}{ending}"
 
 
 def matched_some(names: Sequence[str], classes: Sequence[str]) -> set[str]:

@@ -64,7 +64,7 @@ class Form(ABC):
 
     @staticmethod
     @abstractmethod
-    def recognised(shown: SampleContent) -> Match | str:
+    def recognised(sample: SampleContent) -> Match | str:
         """Returns the form if the sample fits it.
 
         Otherwise it returns the reason, if the sample resembles this form, or an empty text.

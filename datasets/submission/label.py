@@ -34,23 +34,22 @@ class Label(Form):
     has_boxes: bool = False
 
     @staticmethod
-    def recognised(shown: SampleContent) -> Match | str:
+    def recognised(sample: SampleContent) -> Match | str:
         """Returns the form if the cells of the only column are classes of train, in some spelling."""
-        if len(shown.names) != 1:
+        if len(sample.names) != 1:
             return ""
-        values = shown.distinct()
+        values = sample.distinct()
         is_number = all(number(value) is not None for value in values)
-        is_sure = not (len(shown.classes) == 2 and is_number and len(values) < 2)
+        is_sure = not (len(sample.classes) == 2 and is_number and len(values) < 2)
         if values and all(WITH_BOXES.fullmatch(value) for value in values):
             return Match(Label(has_boxes=True))
-        written = writing(values, shown)
-        if written is not None:
-            return Match(Label(written), is_sure)
-        unknown = next(value for value in values if value not in shown.classes)
+        spelling = writing(values, sample)
+        if spelling is not None:
+            return Match(Label(spelling), is_sure)
+        unknown = next(value for value in values if value not in sample.classes)
         if not is_number:
-            return (
-                f"{quoted(unknown)} for a label, which is none of the {counted(len(shown.classes), 'class', 'classes')}"
-            )
+            classes = counted(len(sample.classes), "class", "classes")
+            return f"{quoted(unknown)} for a label, which is none of the {classes}"
         if all(WHOLE.fullmatch(value) for value in values):
             return f"a number such as {quoted(unknown)} for a label, and nothing says which class has which number"
         return ""
@@ -68,33 +67,33 @@ class Label(Form):
         """Returns the phrase `the label`, with an example if the sample writes labels differently."""
         if self.has_boxes:
             return "the label, without the box that the sample has behind it"
-        some = next((pair for pair in self.written.items() if pair[0] != pair[1]), None)
-        return f"the label, {quoted(some[1])} for {quoted(some[0])}" if some else "the label"
+        example = next((pair for pair in self.written.items() if pair[0] != pair[1]), None)
+        return f"the label, {quoted(example[1])} for {quoted(example[0])}" if example else "the label"
 
 
-def writing(values: Sequence[str], shown: SampleContent) -> dict[str, str] | None:
+def writing(values: Sequence[str], sample: SampleContent) -> dict[str, str] | None:
     """Returns how each class is written if the values are labels.
 
     It is empty if classes are written as they are, and None if that is not certain.
     """
-    classes = shown.classes
+    classes = sample.classes
     if all(value in classes for value in values):
         return {}
-    numbers = all(number(value) is not None for value in values)
-    if numbers and all(WHOLE.fullmatch(label) for label in classes):
-        return _of_numbers(values, classes)
-    if numbers and (found := _of_two(values, shown)):
-        return found
-    known = [label for label in shown.numbers if label not in values]
-    found = matched([*values, *(known if numbers else [])], classes, shown.numbers)
-    if found is None and not numbers:
-        names = [name for name in shown.numbers.values() if name not in values]
-        found = matched([*values, *names], classes, shown.numbers) or in_the_writing_of(values, classes)
-    are_known = found is not None and {plain(value) for value in values} <= {plain(each) for each in found.values()}
-    return found if are_known else None
+    are_numbers = all(number(value) is not None for value in values)
+    if are_numbers and all(WHOLE.fullmatch(label) for label in classes):
+        return _spell_numbers(values, classes)
+    if are_numbers and (spelling := _spell_two_classes(values, sample)):
+        return spelling
+    other_numbers = [label for label in sample.numbers if label not in values]
+    spelling = matched([*values, *(other_numbers if are_numbers else [])], classes, sample.numbers)
+    if spelling is None and not are_numbers:
+        names = [name for name in sample.numbers.values() if name not in values]
+        spelling = matched([*values, *names], classes, sample.numbers) or in_the_writing_of(values, classes)
+    is_sure = spelling is not None and {plain(value) for value in values} <= {plain(each) for each in spelling.values()}
+    return spelling if is_sure else None
 
 
-def _of_numbers(values: Sequence[str], classes: Sequence[str]) -> dict[str, str] | None:
+def _spell_numbers(values: Sequence[str], classes: Sequence[str]) -> dict[str, str] | None:
     """Returns how classes that are whole numbers are written: as `3`, as `03`, or as `3.0`."""
     if all(WHOLE.fullmatch(value) for value in values):
         widths = {len(value) for value in values}
@@ -107,9 +106,9 @@ def _of_numbers(values: Sequence[str], classes: Sequence[str]) -> dict[str, str]
     return {label: f"{int(label)}{ends.copy().pop()}" for label in classes}
 
 
-def _of_two(values: Sequence[str], shown: SampleContent) -> dict[str, str] | None:
+def _spell_two_classes(values: Sequence[str], sample: SampleContent) -> dict[str, str] | None:
     """Returns 0 and 1 as the labels of two classes, if a column or the user names the one that is 1."""
-    positive = shown.positive or class_by_name(shown.names[0], shown.classes)
-    if positive is None or len(shown.classes) != 2 or not set(values) <= {"0", "1"}:
+    positive = sample.positive or class_by_name(sample.names[0], sample.classes)
+    if positive is None or len(sample.classes) != 2 or not set(values) <= {"0", "1"}:
         return None
-    return {label: str(int(label == positive)) for label in shown.classes}
+    return {label: str(int(label == positive)) for label in sample.classes}

@@ -12,11 +12,11 @@ NEGATIVE |= {"normal", "healthy", "benign", "good", "ok", "clean", "control"}
 
 
 def class_by_name(column: str, classes: Sequence[str]) -> str | None:
-    """Returns the class that a column is named after, as in `has_cactus`; or the one that does not mean absence."""
-    of_column = set(words(column))
-    named = [label for label in classes if words(label) and set(words(label)) <= of_column]
-    if named:
-        return named[0] if len(named) == 1 else None
+    """Returns the class that a column is named after (`has_cactus`), or the only one that does not mean absence."""
+    column_words = set(words(column))
+    matches = [label for label in classes if words(label) and set(words(label)) <= column_words]
+    if matches:
+        return matches[0] if len(matches) == 1 else None
     others = [label for label in classes if not NEGATIVE & set(words(label))]
     return others[0] if len(others) == 1 else None
 
@@ -32,9 +32,9 @@ def positive_class(column: str, classes: Sequence[str]) -> tuple[str, str]:
     """
     if all(number(label) is not None for label in classes):
         return classes[1], ""
-    if named := class_by_name(column, classes):
-        return named, ""
-    why = (
+    if positive := class_by_name(column, classes):
+        return positive, ""
+    reason = (
         f"{quoted(column)} does not say of which class, so it is the second by name" if column else "the second by name"
     )
-    return classes[1], f"{why}; --positive-class {classes[0]} if it is the other"
+    return classes[1], f"{reason}; --positive-class {classes[0]} if it is the other"

@@ -1,4 +1,4 @@
-"""The form with one probability per image, that of the positive of two classes: `12.jpg,0.5` below `id,has_cactus`."""
+"""The form with one probability per image, of the positive of two classes: `12.jpg,0.5` below `id,has_cactus`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,24 +31,24 @@ class Probability(Form):
     why: str = ""
 
     @staticmethod
-    def recognised(shown: SampleContent) -> Match | str:
+    def recognised(sample: SampleContent) -> Match | str:
         """Returns the form if the cells of the only column are numbers from 0 to 1 and there are two classes."""
-        values = shown.distinct()
-        found = [number(value) for value in values]
-        if len(shown.names) != 1 or not all(value is not None and 0 <= value <= 1 for value in found):
+        values = sample.distinct()
+        numbers = [number(value) for value in values]
+        if len(sample.names) != 1 or not all(value is not None and 0 <= value <= 1 for value in numbers):
             return ""
         are_whole = all(value.lstrip("+-").isdigit() for value in values)
-        if len(shown.classes) != 2:
-            return "" if are_whole else f"one number, such as {quoted(values[0])}, for {len(shown.classes)} classes"
+        if len(sample.classes) != 2:
+            return "" if are_whole else f"one number, such as {quoted(values[0])}, for {len(sample.classes)} classes"
         if are_whole and len(values) > 1:
             return ""  # these are labels: the sample shows both classes
-        is_likelier = not are_whole or bool(shown.positive or OF_SCORES & set(words(shown.names[0])))
-        are_numbers = all(number(label) is not None for label in shown.classes)
-        if not is_likelier and not are_numbers and class_by_name(shown.names[0], shown.classes) is None:
+        is_likelier = not are_whole or bool(sample.positive or OF_SCORES & set(words(sample.names[0])))
+        are_numbers = all(number(label) is not None for label in sample.classes)
+        if not is_likelier and not are_numbers and class_by_name(sample.names[0], sample.classes) is None:
             return ""  # a label that is a number, and nothing says which class it means
-        of, why = (shown.positive, "") if shown.positive else positive_class(shown.names[0], shown.classes)
-        is_zero_point = all(value in (0, 1) for value in found)
-        return Match(Probability(of, why), not are_whole and not is_zero_point, is_likelier)
+        positive, reason = (sample.positive, "") if sample.positive else positive_class(sample.names[0], sample.classes)
+        is_zero_point = all(value in (0, 1) for value in numbers)
+        return Match(Probability(positive, reason), not are_whole and not is_zero_point, is_likelier)
 
     def cells(self, shares: np.ndarray, answers: np.ndarray, classes: Sequence[str]) -> list[Cells]:
         """Returns the probability of the class for each image."""

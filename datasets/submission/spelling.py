@@ -1,4 +1,4 @@
-"""Finds out which name in a sample means which class if they are spelled differently: `Fat Hen`, `p(fat_hen)`."""
+"""Finds the class that each name in a sample means if they are spelled differently: `Fat Hen`, `p(fat_hen)`."""
 
 import re
 from collections import Counter
@@ -12,9 +12,9 @@ CASES: tuple[Callable[[str], str], ...] = (str, str.lower, str.upper, str.capita
 
 def words(name: str) -> list[str]:
     """Returns the words and numbers in a name, in lower case: is, black, grass and 7 for `is_BlackGrass07`."""
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    found = re.findall(r"[^\W\d_]+|\d+", apart)
-    return [str(int(word)) if word.isascii() and word.isdigit() else word.casefold() for word in found]
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    parts = re.findall(r"[^\W\d_]+|\d+", spaced)
+    return [str(int(word)) if word.isascii() and word.isdigit() else word.casefold() for word in parts]
 
 
 def plain(name: str) -> str:
@@ -31,11 +31,11 @@ def matched(names: Sequence[str], classes: Sequence[str], numbers: Mapping[str, 
       classes: the classes of train.
       numbers: the class that each number means.
     """
-    for keys, of_classes in _keys(names, classes, numbers):
+    for keys, class_keys in _keys(names, classes, numbers):
         counts = Counter(keys)
         by_key = dict(zip(keys, names, strict=True))
-        if len(set(of_classes)) == len(classes) and all(key and counts[key] == 1 for key in of_classes):
-            return {label: by_key[key] for label, key in zip(classes, of_classes, strict=True)}
+        if len(set(class_keys)) == len(classes) and all(key and counts[key] == 1 for key in class_keys):
+            return {label: by_key[key] for label, key in zip(classes, class_keys, strict=True)}
     return None
 
 
@@ -45,34 +45,36 @@ def _keys(
     """Yields keys of the names and of the classes by which they are compared, the strictest first."""
     yield list(names), list(classes)
     yield list(map(plain, names)), list(map(plain, classes))
-    yield _without_shared(names), list(map(plain, classes))
-    yield _without_shared(names), _without_shared(classes)
+    yield _drop_shared_words(names), list(map(plain, classes))
+    yield _drop_shared_words(names), _drop_shared_words(classes)
     number_of = {label: number for number, label in numbers.items()}
     if set(classes) <= number_of.keys():  # the sample may have numbers where train has names
-        of_classes = [plain(number_of[label]) for label in classes]
-        yield list(map(plain, names)), of_classes
-        yield _without_shared(names), of_classes
+        class_keys = [plain(number_of[label]) for label in classes]
+        yield list(map(plain, names)), class_keys
+        yield _drop_shared_words(names), class_keys
     name_of = {plain(number): name for number, name in numbers.items()}
     if {plain(label) for label in classes} <= name_of.keys():  # or names where train has numbers
-        of_classes = [plain(name_of[plain(label)]) for label in classes]
-        yield list(map(plain, names)), of_classes
-        yield _without_shared(names), of_classes
+        class_keys = [plain(name_of[plain(label)]) for label in classes]
+        yield list(map(plain, names)), class_keys
+        yield _drop_shared_words(names), class_keys
 
 
-def _without_shared(names: Sequence[str]) -> list[str]:
+def _drop_shared_words(names: Sequence[str]) -> list[str]:
     """Returns the names without words that all begin or end with: 0 and 1 for `class_0` and `class_1`."""
     parts = [words(name) for name in names]
     if len(parts) > 1:
-        begin = _shared(parts)
+        begin = _count_shared_words(parts)
         parts = [part[begin:] for part in parts]
-        end = _shared([part[::-1] for part in parts])
+        end = _count_shared_words([part[::-1] for part in parts])
         parts = [part[: len(part) - end] for part in parts]
     return ["".join(part) for part in parts]
 
 
-def _shared(parts: Sequence[Sequence[str]]) -> int:
+def _count_shared_words(parts: Sequence[Sequence[str]]) -> int:
     """Returns how many words all names begin with."""
-    return next((at for at, some in enumerate(zip(*parts, strict=False)) if len(set(some)) > 1), min(map(len, parts)))
+    return next(
+        (index for index, column in enumerate(zip(*parts, strict=False)) if len(set(column)) > 1), min(map(len, parts))
+    )
 
 
 def in_the_writing_of(values: Sequence[str], classes: Sequence[str]) -> dict[str, str] | None:
@@ -81,14 +83,14 @@ def in_the_writing_of(values: Sequence[str], classes: Sequence[str]) -> dict[str
     For example, if `sugar_beet` and `fat_hen` are classes and the only value is `Sugar beet`, `fat_hen` is `Fat hen`.
     """
     by_key = {plain(label): label for label in classes}
-    meant = {value: by_key.get(plain(value)) for value in values}
-    if len(by_key) < len(classes) or None in meant.values():
+    labels = {value: by_key.get(plain(value)) for value in values}
+    if len(by_key) < len(classes) or None in labels.values():
         return None
-    written: list[dict[str, str]] = []
+    spellings: list[dict[str, str]] = []
     for joint in JOINTS:
         for case in CASES:
-            joined = {label: label if joint is None else re.sub(r"[ _\-]+", joint, label) for label in classes}
-            found = {label: case(text) for label, text in joined.items()}
-            if all(found[label or ""] == value for value, label in meant.items()):
-                written.append(found)
-    return written[0] if written and all(found == written[0] for found in written) else None
+            texts = {label: label if joint is None else re.sub(r"[ _\-]+", joint, label) for label in classes}
+            spelling = {label: case(text) for label, text in texts.items()}
+            if all(spelling[label or ""] == value for value, label in labels.items()):
+                spellings.append(spelling)
+    return spellings[0] if spellings and all(spelling == spellings[0] for spelling in spellings) else None

@@ -1,4 +1,4 @@
-"""Stores the form of the submission in the folder of a sweep: as `submission.json`, in old ones as `submission.csv`."""
+"""Stores the form of the submission in a sweep's folder, as `submission.json`; old sweeps have `submission.csv`."""
 
 import csv
 import io
@@ -30,17 +30,17 @@ class _File:
 
 def to_bytes(submission: Submission) -> bytes:
     """Returns the submission as JSON, which `of_bytes` reads."""
-    about = _File(
-        form=_named(submission.form),
+    content = _File(
+        form=_form_to_json(submission.form),
         header=list(submission.header),
         ids=list(submission.ids),
         rows=list(submission.rows),
         id_column=submission.id_column,
         kept={number: list(cells) for number, cells in submission.kept.items()},
         separator=submission.separator,
-        other=None if submission.other is None else _named(submission.other),
+        other=None if submission.other is None else _form_to_json(submission.other),
     )
-    return (json.dumps(to_json(about)) + "\n").encode()
+    return (json.dumps(to_json(content)) + "\n").encode()
 
 
 def of_bytes(data: bytes) -> Submission:
@@ -49,33 +49,33 @@ def of_bytes(data: bytes) -> Submission:
     Raises:
       ValueError: the bytes are something else.
     """
-    about: _File = parsed(_File, json.loads(data))
+    content: _File = parsed(_File, json.loads(data))
     submission = Submission(
-        header=tuple(about.header),
-        ids=tuple(about.ids),
-        rows=tuple(about.rows),
-        form=_form(about.form),
-        other=None if about.other is None else _form(about.other),
-        id_column=about.id_column,
-        kept={number: tuple(cells) for number, cells in about.kept.items()},
-        separator=about.separator,
+        header=tuple(content.header),
+        ids=tuple(content.ids),
+        rows=tuple(content.rows),
+        form=_form_from_json(content.form),
+        other=None if content.other is None else _form_from_json(content.other),
+        id_column=content.id_column,
+        kept={number: tuple(cells) for number, cells in content.kept.items()},
+        separator=content.separator,
     )
     counts = {len(cells) for cells in (submission.ids, submission.rows, *submission.kept.values())}
     width = len(submission.filled) + len(submission.kept) + 1
     columns = {submission.id_column, *submission.kept, *submission.filled}
-    if len(counts) != 1 or columns != set(range(width)) or len(about.header) not in (0, width):
+    if len(counts) != 1 or columns != set(range(width)) or len(content.header) not in (0, width):
         raise ValueError("must have as many cells in each of its columns")
-    if len(about.separator) != 1:
+    if len(content.separator) != 1:
         raise ValueError("separator must be one character")
     return submission
 
 
-def _named(form: Form) -> dict[str, Any]:
+def _form_to_json(form: Form) -> dict[str, Any]:
     """Returns a form as JSON holds it, with its name."""
     return {"name": form.name, **to_json(form)}
 
 
-def _form(content: dict[str, Any]) -> Form:
+def _form_from_json(content: dict[str, Any]) -> Form:
     """Returns the form that `_named` wrote."""
     kinds = {kind.name: kind for kind in FORMS}
     name = content.get("name")

@@ -27,20 +27,20 @@ BROKEN = (  # what libraries raise for files that are not whole
     *(OSError, ValueError, EOFError, NotImplementedError, struct.error),
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
 )
-HEAD_BYTES = 16  # by which an image is recognised
+HEAD_BYTES = 16  # the first bytes, by which an image is recognised
 
 # The reasons why something is not read, and the nouns for one such thing and for several.
 LEAVES_FOLDER = "is a link that leaves the folder"
 TO_A_FOLDER = "is a link to no file (to a folder)"
 TO_NOTHING = "is a link to no file (to itself or to nothing)"
-IN_ZIP = "is a link"
+IN_ARCHIVE = "is a link"
 NO_FILE = "is no regular file (a pipe or a device)"
 OTHER_PACKING = "is packed in another way than deflate"
 COUNTED = {
     LEAVES_FOLDER: ("link out of the folder", "links out of the folder"),
     TO_A_FOLDER: ("link to a folder", "links to a folder"),
     TO_NOTHING: ("broken link", "broken links"),
-    IN_ZIP: ("link in the .zip", "links in the .zip"),
+    IN_ARCHIVE: ("link in an archive", "links in an archive"),
     NO_FILE: ("pipe or device", "pipes or devices"),
     OTHER_PACKING: ("file packed in another way than deflate", "files packed in another way than deflate"),
 }
@@ -97,7 +97,7 @@ class Rows:
       images: for each column of images, the name of each row's image in the tree.
       columns: for each other column a function that reads it as text, one value for each row, empty if missing. It
         raises ValueError if the column cannot be read.
-      classes: for each column of numbers that stand for names, these names.
+      classes: for each column whose numbers are indices of names, these names.
       several: names of columns that hold several values in a row.
     """
 
@@ -123,7 +123,7 @@ class NamedArray:
       images: the name of each row's image in the tree; None if its rows are not images.
       values: reads the rows as text, or raises ValueError; None if a row is more than one value.
       why_not: the reason why its rows cannot be read, as a clause that may end with `; ` and what to do; empty if they
-        can.
+        can be read.
     """
 
     name: str
@@ -181,7 +181,7 @@ class Opening:
       rules: the listing rules, which say how names are read.
       identity: a text that differs for any other content; an unpacked copy is recognised by it.
       keeps: an unpacked copy may be kept for the next start.
-      held: keeps track of what stays open.
+      open_files: keeps track of everything that stays open.
       announce: called with a sentence before work that takes long.
     """
 
@@ -191,7 +191,7 @@ class Opening:
     rules: Rules
     identity: str
     keeps: bool
-    held: OpenFiles
+    open_files: OpenFiles
     announce: Callable[[str], None]
 
 

@@ -17,12 +17,12 @@ class Folder(Store):
         entry, ns.
     """
 
-    def __init__(self, path: str | os.PathLike[str], place: str, held: OpenFiles) -> None:
+    def __init__(self, path: str | os.PathLike[str], place: str, open_files: OpenFiles) -> None:
         super().__init__()
         self.files: dict[str, int] = {}
         self.stamps: dict[str, tuple[int, ...]] = {}
         self._links: dict[str, str] = {}  # for each link, the file inside the folder that it leads to
-        self._root, self._place, self._held = os.path.realpath(path), place, held
+        self._root, self._place, self._open_files = os.path.realpath(path), place, open_files
 
     def list_all(self) -> None:
         """Lists everything below the folder.
@@ -50,17 +50,17 @@ class Folder(Store):
                 place, got = f"{self._place}/{printable(folder)}", error.strerror or ""
                 raise DataError([Problem(place, "folder must be readable", got, "check its rights")]) from error
 
-    def add(self, name: str, found: os.stat_result) -> None:
+    def add(self, name: str, status: os.stat_result) -> None:
         """Adds a file with this name and state."""
-        self.files[name] = found.st_size
-        self.stamps[name] = stamp(found)
+        self.files[name] = status.st_size
+        self.stamps[name] = stamp(status)
 
-    def add_target(self, path: Path, found: os.stat_result) -> None:
+    def add_target(self, path: Path, status: os.stat_result) -> None:
         """Adds the one file that the user named; if it is a link, the file that it leads to."""
         target = os.path.realpath(path)
         self._root = os.path.dirname(target)
         self._links[path.name] = os.path.basename(target)
-        self.add(path.name, found)
+        self.add(path.name, status)
 
     def _list_link(self, name: str) -> None:
         """Adds the file that a link leads to, or the reason why it is refused."""
@@ -83,7 +83,7 @@ class Folder(Store):
 
     def region(self, name: str) -> Region:
         """Returns a file as a region."""
-        return FileRegion(lambda: self._open(name, os.O_RDONLY | os.O_CLOEXEC), self.stamps[name], self._held)
+        return FileRegion(lambda: self._open(name, os.O_RDONLY | os.O_CLOEXEC), self.stamps[name], self._open_files)
 
     def _open(self, name: str, flags: int) -> int:
         """Opens a file without following links or waiting for a pipe.
@@ -93,17 +93,17 @@ class Folder(Store):
         """
         flags |= os.O_NOFOLLOW | os.O_NONBLOCK
         *folders, file = self._links.get(name, name).split("/")
-        place = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
         try:
             for folder in folders:
-                inner = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=place)
-                os.close(place)
-                place = inner
-            return os.open(file, flags, dir_fd=place)
+                inner = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
+                os.close(descriptor)
+                descriptor = inner
+            return os.open(file, flags, dir_fd=descriptor)
         finally:
-            os.close(place)
+            os.close(descriptor)
 
 
-def stamp(found: os.stat_result) -> tuple[int, ...]:
+def stamp(status: os.stat_result) -> tuple[int, ...]:
     """Returns the state of a file: device, inode, bytes, and when its content and its entry last changed, ns."""
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

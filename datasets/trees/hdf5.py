@@ -53,29 +53,29 @@ class Hdf5(ArrayStore):
         self._file.close()
 
 
-def _datasets(group: Any, above: str = "") -> list[tuple[str, Any]]:
+def _datasets(group: Any, parent: str = "") -> list[tuple[str, Any]]:
     """Returns the arrays below a group with their names; an array with several hard links has the name of the first."""
     import h5py
 
-    found: list[tuple[str, Any]] = []
-    waiting, seen = [(above, group)], set()
-    while waiting:
-        above, group = waiting.pop()
+    datasets: list[tuple[str, Any]] = []
+    queue, addresses = [(parent, group)], set()
+    while queue:
+        parent, group = queue.pop()
         for name in group:
             link = group.get(name, getlink=True)
             if not isinstance(link, h5py.HardLink) or leads_out(name):
                 continue
-            one = group[name]
-            address = h5py.h5o.get_info(one.id).addr
-            if address in seen:
+            item = group[name]
+            address = h5py.h5o.get_info(item.id).addr
+            if address in addresses:
                 continue
-            seen.add(address)
-            full = f"{above}/{name}" if above else name
-            if isinstance(one, h5py.Group):
-                waiting.append((full, one))
-            elif isinstance(one, h5py.Dataset):
-                found.append((full, one))
-    return found
+            addresses.add(address)
+            full_name = f"{parent}/{name}" if parent else name
+            if isinstance(item, h5py.Group):
+                queue.append((full_name, item))
+            elif isinstance(item, h5py.Dataset):
+                datasets.append((full_name, item))
+    return datasets
 
 
 def _array(dataset: Any) -> Hdf5Array | str:

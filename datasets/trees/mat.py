@@ -27,23 +27,23 @@ def _open(opening: Opening) -> Store | None:
     from scipy.io import whosmat
 
     with _value_errors():
-        arrays = whosmat(RegionFile(opening.region))
-    sizes = {name: (tuple(shape), kind) for name, shape, kind in arrays if kind in NUMBERS}
+        entries = whosmat(RegionFile(opening.region))
+    sizes = {name: (tuple(shape), kind) for name, shape, kind in entries if kind in NUMBERS}
     count = next((shape[0] for shape, _ in sizes.values() if len(shape) == 2 and shape[1] == 1), None)
     count = count or next((shape[1] for shape, _ in sizes.values() if len(shape) == 2 and shape[0] == 1), None)
-    found: dict[str, RawArray] = {}
+    arrays: dict[str, RawArray] = {}
     for name, (shape, kind) in sizes.items():
         size = int(np.prod(shape, dtype=np.float64)) * NUMBERS[kind]
         if len(shape) == 2 and 1 in shape:
             if size <= MOST_BYTES:
-                found[name] = _in_memory(_read(opening, name).ravel())
+                arrays[name] = _in_memory(_read(opening, name).ravel())
         elif image_axes(_rows_first(shape, count)):
             if size > MOST_BYTES:
                 got, way_out = f"{size:,} bytes in {name}", "save it by numpy.savez in parts, or as images in folders"
                 rule = f"an array in a MATLAB file must have at most {MOST_BYTES >> 20} MiB"
                 raise DataError([Problem(opening.place, rule, got, way_out)])
-            found[name] = _unpacked(opening, name, _rows_first(shape, count))
-    return ArrayStore(dict(found)) if any(len(array.shape) > 1 for array in found.values()) else None
+            arrays[name] = _unpack_images(opening, name, _rows_first(shape, count))
+    return ArrayStore(dict(arrays)) if any(len(array.shape) > 1 for array in arrays.values()) else None
 
 
 def _rows_first(shape: tuple[int, ...], count: int | None) -> tuple[int, ...]:
@@ -51,7 +51,7 @@ def _rows_first(shape: tuple[int, ...], count: int | None) -> tuple[int, ...]:
     return shape if shape[0] == count != shape[-1] else (shape[-1], *shape[:-1])
 
 
-def _unpacked(opening: Opening, name: str, shape: tuple[int, ...]) -> RawArray:
+def _unpack_images(opening: Opening, name: str, shape: tuple[int, ...]) -> RawArray:
     """Returns an array of images, with the axis of the images first, from its unpacked copy."""
 
     def chunks() -> Iterator[bytes]:

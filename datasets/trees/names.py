@@ -3,15 +3,15 @@
 import re
 
 
-def leads_out(stored: str) -> bool:
+def leads_out(name: str) -> bool:
     """Returns whether a name leads out of its archive."""
     # A backslash counts as well, because it separates folders on Windows.
-    return ".." in re.split(r"[/\\]", stored) or re.match(r"([A-Za-z]:)?[/\\]", stored) is not None
+    return ".." in re.split(r"[/\\]", name) or re.match(r"([A-Za-z]:)?[/\\]", name) is not None
 
 
-def parts_of(stored: str) -> list[str]:
+def parts_of(name: str) -> list[str]:
     """Returns the parts of a name, without empty ones and `.`."""
-    return [part for part in stored.split("/") if part not in ("", ".")]
+    return [part for part in name.split("/") if part not in ("", ".")]
 
 
 def parents_of(parts: list[str]) -> set[str]:

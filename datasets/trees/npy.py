@@ -160,18 +160,18 @@ class ArrayStore(Store):
             if isinstance(array, str):
                 self.arrays.append(NamedArray(name, (), why_not=array))
                 continue
-            named = NamedArray(name, array.shape)
+            entry = NamedArray(name, array.shape)
             axes = image_axes(array.shape)
             if axes and array.dtype.kind in "buif" and array.shape[0]:
                 names = RowNames(name, array.shape[0])
-                named = replace(named, images=names)
+                entry = replace(entry, images=names)
                 self._arrays[name] = array
                 self._scales[name] = scale_of(array)
                 size = HEADER_BYTES + axes[0] * axes[1] * max(1, abs(axes[2]))
                 files |= dict.fromkeys(names, size)
             elif array.dtype.kind in "buifSU" and (len(array.shape) in (1, 2) or _is_column(array.shape)):
-                named = replace(named, values=Values(array))
-            self.arrays.append(named)
+                entry = replace(entry, values=Values(array))
+            self.arrays.append(entry)
         self.files = files
 
     def read(self, name: str, count: int) -> bytes:

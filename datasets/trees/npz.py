@@ -9,8 +9,8 @@ from sweep.datasets.trees.zips import Zip
 def _open_npz(opening: Opening) -> Store | None:
     members = Zip(opening)
     if members.refused:
-        name, why = next(iter(members.refused.items()))
-        raise DataError([Problem(opening.place, f"npz must be whole, {name} {why}", "", "save it again")])
+        name, reason = next(iter(members.refused.items()))
+        raise DataError([Problem(opening.place, f"npz must be whole, {name} {reason}", "", "save it again")])
     arrays: dict[str, RawArray | str] = {}
     for name in members.files:
         if name.endswith(".npy"):

@@ -50,7 +50,7 @@ class Parquet(Store):
         self._opening, self._file, self._lock = opening, file, threading.Lock()
         self._by_folder: dict[str, ImageColumn] = {}
         self._ends: list[int] = np.cumsum(_group_rows(file)).tolist()
-        self._unpacked: dict[str, tuple[Region, np.ndarray]] = {}
+        self._copies: dict[str, tuple[Region, np.ndarray]] = {}
         files: dict[str, int] = {}
         images = {}
         for column in columns:
@@ -61,7 +61,7 @@ class Parquet(Store):
             names = images[column.name] = RowNames(folder, file.metadata.num_rows)
             files |= dict.fromkeys(names, sum(column.groups) // max(1, len(names)))
             if max(column.groups, default=0) > GROUP_BYTES:
-                self._unpacked[column.name] = _indexed(self._unpack(column))
+                self._copies[column.name] = _read_index(self._unpack(column))
         self.files = files
         self.tables = [_table(file, images)]
 
@@ -77,8 +77,8 @@ class Parquet(Store):
 
     def _read_row(self, column: ImageColumn, row: int) -> bytes | None:
         """Returns the bytes of an image, or None for a null."""
-        if column.name in self._unpacked:
-            region, ends = self._unpacked[column.name]
+        if column.name in self._copies:
+            region, ends = self._copies[column.name]
             start = int(ends[row - 1]) if row else 0
             if (size := int(ends[row]) - start) > MOST_FILE:
                 raise ValueError(f"at most {MOST_FILE >> 20} MiB, got {size >> 20}")
@@ -97,7 +97,7 @@ class Parquet(Store):
             return (batches, ends), size
 
         key = id(self), column.name, group
-        batches, ends = self._opening.held.recent.find_or_read(key, self._lock, read_group)
+        batches, ends = self._opening.open_files.recent.find_or_read(key, self._lock, read_group)
         number = bisect_right(ends, row - first) - 1
         value: bytes | None = batches[number][row - first - ends[number]].as_py()
         return value
@@ -126,7 +126,7 @@ class Parquet(Store):
         return unpack(chunks, self._opening.region.size, column.name, self._opening)
 
 
-def _indexed(region: Region) -> tuple[Region, np.ndarray]:
+def _read_index(region: Region) -> tuple[Region, np.ndarray]:
     """Returns an unpacked column, and the place in it where each image ends."""
     count = int.from_bytes(region.read(region.size - 8, 8), "little")
     return region, np.frombuffer(region.read(region.size - 8 - 8 * count, 8 * count), "<i8")
@@ -184,20 +184,20 @@ def _table(file: Any, images: dict[str, RowNames]) -> Rows:
     import pyarrow as pa
 
     features = _features(file)
-    columns, classes, several = {}, {}, []
+    columns, classes, list_columns = {}, {}, []
     for field in file.schema_arrow:
         feature = features.get(field.name)
         if field.name in images:
             if pa.types.is_struct(field.type) and field.type.get_field_index("path") >= 0:
                 columns[f"{field.name}.path"] = _Column(file, f"{field.name}.path")
         elif pa.types.is_list(field.type) or pa.types.is_large_list(field.type):
-            several.append(field.name)
+            list_columns.append(field.name)
         elif not pa.types.is_nested(field.type) and not pa.types.is_binary(field.type):
             columns[field.name] = _Column(file, field.name)
             names = feature.get("names") if isinstance(feature, dict) else None
             if isinstance(names, list) and all(isinstance(name, str) for name in names):
                 classes[field.name] = tuple(names)
-    return Rows("", images, dict(columns), classes, tuple(several))
+    return Rows("", images, dict(columns), classes, tuple(list_columns))
 
 
 @dataclass(frozen=True)
@@ -229,10 +229,10 @@ def _text(value: object) -> str:
 
 
 def _features(file: Any) -> dict[str, Any]:
-    """Returns what the library `datasets` of Hugging Face wrote about the columns."""
+    """Returns the description of the columns that Hugging Face's library `datasets` wrote; empty if there is none."""
     try:
-        about = json.loads((file.schema_arrow.metadata or {}).get(b"huggingface", b"{}"))
-        features = about["info"]["features"]
+        metadata = json.loads((file.schema_arrow.metadata or {}).get(b"huggingface", b"{}"))
+        features = metadata["info"]["features"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return {}
     return features if isinstance(features, dict) else {}

@@ -93,15 +93,15 @@ def _runs(header: tuple[str, ...], is_named: bool) -> list[tuple[int, int]]:
     if is_named:
         runs: list[list[int]] = []
         for column, name in enumerate(header):
-            found = NUMBERED.fullmatch(name)
-            before = NUMBERED.fullmatch(header[column - 1]) if column else None
-            if found and before and found[1] == before[1] and runs and runs[-1][1] == column:
+            match = NUMBERED.fullmatch(name)
+            previous = NUMBERED.fullmatch(header[column - 1]) if column else None
+            if match and previous and match[1] == previous[1] and runs and runs[-1][1] == column:
                 runs[-1][1] = column + 1
-            elif found:
+            elif match:
                 runs.append([column, column + 1])
-        square = [(start, stop) for start, stop in runs if square_shape(stop - start)]
-        if square:
-            return square if len(square) == 1 else []  # several such ranges are measurements, not pixels
+        square_runs = [(start, stop) for start, stop in runs if square_shape(stop - start)]
+        if square_runs:
+            return square_runs if len(square_runs) == 1 else []  # several such ranges are measurements, not pixels
         label = next((column for column, name in enumerate(header) if name.lower() in LABELS), None)
         if label not in (None, 0, count - 1):
             return []
@@ -136,27 +136,27 @@ class PixelColumns(Store):
     def __init__(self, opening: Opening, layout: ColumnLayout) -> None:
         super().__init__()
         self._region, self._layout = opening.region, layout
-        others: list[list[str]] = [[] for _ in layout.others]
+        other_columns: list[list[str]] = [[] for _ in layout.others]
         places: list[int] = []
         findings = Findings()
         for number, (start, line) in enumerate(_lines(opening.region), 1):
             if not line.strip() or (number == 1 and layout.is_named):
                 continue
-            values = _others(line, layout)
+            values = _other_fields(line, layout)
             if values is None:
                 rule = f"row must have {counted(len(layout.header), 'field')}"
                 got = shown(line[:80].decode("utf-8", "replace"))
                 findings.refuse(f"{opening.place}:{number}", rule, got, "mend or remove it")
                 continue
             places += (start, start + len(line))
-            for column, value in zip(others, values, strict=True):
+            for column, value in zip(other_columns, values, strict=True):
                 column.append(value)
         if findings.problems:
             raise DataError(findings.problems)
         self._places = np.array(places, np.int64).reshape(-1, 2)
         names = RowNames("", len(self._places))
         self.files = dict.fromkeys(names, HEADER_BYTES + math.prod(layout.shape))
-        columns = {name: _Values(tuple(column)) for name, column in zip(layout.others, others, strict=True)}
+        columns = {name: _Values(tuple(column)) for name, column in zip(layout.others, other_columns, strict=True)}
         self.tables = [Rows("", {"pixels": names}, dict(columns))]
         if len(layout.shape) == 3:
             colours = "red, green, blue" + (", opacity" if layout.shape[2] == 4 else "")
@@ -211,15 +211,15 @@ def _fields(line: bytes, layout: ColumnLayout) -> list[str]:
     return text.split(layout.separator)
 
 
-def _others(line: bytes, layout: ColumnLayout) -> list[str] | None:
+def _other_fields(line: bytes, layout: ColumnLayout) -> list[str] | None:
     """Returns the fields of a row that are not pixels; None if it has the wrong number of fields."""
     if b'"' not in line:
         if line.count(layout.separator.encode()) != len(layout.header) - 1:
             return None
-        before = line.split(layout.separator.encode(), layout.start)[: layout.start]
-        behind = len(layout.header) - layout.stop
-        after = line.rsplit(layout.separator.encode(), behind)[1:] if behind else []
-        return [value.decode("utf-8-sig").strip() for value in (*before, *after)]
+        first_fields = line.split(layout.separator.encode(), layout.start)[: layout.start]
+        last_count = len(layout.header) - layout.stop
+        last_fields = line.rsplit(layout.separator.encode(), last_count)[1:] if last_count else []
+        return [value.decode("utf-8-sig").strip() for value in (*first_fields, *last_fields)]
     fields = _fields(line, layout)
     if len(fields) != len(layout.header):
         return None

@@ -58,18 +58,18 @@ class FileRegion:
     Args:
       open_file: opens the file and returns its descriptor.
       stamp: the state of the file when it was listed.
-      held: keeps the file open.
+      open_files: keeps the file open.
       stays_open: the file must stay open, because it cannot be opened again.
     """
 
     def __init__(
-        self, open_file: Callable[[], int], stamp: tuple[int, ...], held: OpenFiles, stays_open: bool = False
+        self, open_file: Callable[[], int], stamp: tuple[int, ...], open_files: OpenFiles, stays_open: bool = False
     ) -> None:
         self.size = stamp[2]
         self._open_file, self._stamp = open_file, stamp
         descriptor = self._open()
-        self._kept = descriptor if held.keep(descriptor, stays_open) else None
-        if self._kept is None:
+        self._descriptor = descriptor if open_files.keep(descriptor, stays_open) else None
+        if self._descriptor is None:
             os.close(descriptor)
 
     def read(self, start: int, count: int) -> bytes:
@@ -79,8 +79,8 @@ class FileRegion:
           ValueError: the file has changed since it was listed.
         """
         count = min(count, self.size - start)
-        if self._kept is not None:
-            return _read_at(self._kept, start, count)
+        if self._descriptor is not None:
+            return _read_at(self._descriptor, start, count)
         descriptor = self._open()
         try:
             return _read_at(descriptor, start, count)
@@ -90,10 +90,10 @@ class FileRegion:
     def _open(self) -> int:
         """Opens the file after checking that it is still the one that was listed."""
         descriptor = self._open_file()
-        found = os.fstat(descriptor)
+        status = os.fstat(descriptor)
         # The time of change is not compared, because a new hard link to the file alters it.
-        state = found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
-        if not stat.S_ISREG(found.st_mode) or state != self._stamp[:4]:
+        state = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+        if not stat.S_ISREG(status.st_mode) or state != self._stamp[:4]:
             os.close(descriptor)
             raise ValueError("a file that has changed since it was listed")
         return descriptor
@@ -114,13 +114,13 @@ def _read_at(descriptor: int, start: int, count: int) -> bytes:
 class RegionPart:
     """A part of another region."""
 
-    def __init__(self, whole: Region, start: int, size: int) -> None:
+    def __init__(self, parent: Region, start: int, size: int) -> None:
         self.size = size
-        self._whole, self._start = whole, start
+        self._parent, self._start = parent, start
 
     def read(self, start: int, count: int) -> bytes:
         """Returns bytes of the part; see `Region`."""
-        return self._whole.read(self._start + start, max(0, min(count, self.size - start)))
+        return self._parent.read(self._start + start, max(0, min(count, self.size - start)))
 
 
 class MemoryRegion:
@@ -140,13 +140,13 @@ class RegionFile(io.RawIOBase):
 
     Args:
       region: the bytes.
-      most: bytes that may be read at once; a request for more comes from a damaged or hostile file. None for any
+      max_read: bytes that may be read at once; a request for more comes from a damaged or hostile file. None for any
         number.
     """
 
-    def __init__(self, region: Region, most: int | None = None) -> None:
+    def __init__(self, region: Region, max_read: int | None = None) -> None:
         super().__init__()
-        self._region, self._most, self._place = region, most, 0
+        self._region, self._max_read, self._place = region, max_read, 0
 
     def readable(self) -> bool:
         """Returns True."""
@@ -170,9 +170,9 @@ class RegionFile(io.RawIOBase):
 
     def read(self, size: int | None = -1) -> bytes:
         """Returns `size` bytes, or all that are left if it is None or negative."""
-        left = max(0, self._region.size - self._place)
-        count = left if size is None or size < 0 else min(size, left)
-        if self._most is not None and count > self._most:
+        remaining = max(0, self._region.size - self._place)
+        count = remaining if size is None or size < 0 else min(size, remaining)
+        if self._max_read is not None and count > self._max_read:
             raise ValueError(f"a header of {count:,} bytes")
         data = self._region.read(self._place, count)
         self._place += len(data)

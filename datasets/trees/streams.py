@@ -37,12 +37,12 @@ def _xz(region: Region) -> Iterator[bytes]:
     # LZMAFile is not used, because it allocates as much memory as the file asks for, up to 4 GiB.
     start, rest = 0, b""
     while start < region.size or rest.strip(b"\0"):
-        packed = lzma.LZMADecompressor(memlimit=XZ_MEMORY)
-        while not packed.eof:
-            if packed.needs_input and not rest:
+        decompressor = lzma.LZMADecompressor(memlimit=XZ_MEMORY)
+        while not decompressor.eof:
+            if decompressor.needs_input and not rest:
                 rest, start = region.read(start, CHUNK), start + CHUNK
                 if not rest:
                     raise EOFError("its end is missing")
-            yield packed.decompress(rest, CHUNK)
+            yield decompressor.decompress(rest, CHUNK)
             rest = b""
-        rest = packed.unused_data
+        rest = decompressor.unused_data

@@ -3,7 +3,7 @@
 import tarfile
 
 from sweep.datasets.problems import DataError, Findings, shown
-from sweep.datasets.trees import IN_ZIP, NO_FILE, OTHER_PACKING, Kind, Opening, Store
+from sweep.datasets.trees import IN_ARCHIVE, NO_FILE, OTHER_PACKING, Kind, Opening, Store
 from sweep.datasets.trees.names import leads_out, parents_of, parts_of
 from sweep.datasets.trees.regions import Region, RegionFile, RegionPart
 from sweep.datasets.trees.streams import stream_of
@@ -47,7 +47,7 @@ class Tar(Store):
         elif name in self.files or name in self.refused:
             findings.refuse(place, "names in a tar must be unique", f"{shown(name)} twice", "pack it again")
         elif member.issym() or member.islnk():
-            self.refused[name] = IN_ZIP
+            self.refused[name] = IN_ARCHIVE
         elif member.sparse is not None:
             self.refused[name] = OTHER_PACKING
         elif not member.isreg():

@@ -2,7 +2,7 @@
 
 Such content is a packed .tar, or a member of an archive that is a container itself. If it is small, it stays in memory.
 Otherwise it is written to `~/.cache/sweep/unpacked/`, where the next start finds it: the name of the copy is a hash of
-the state of the real file and of the part that was unpacked. The free room is announced before. The copies that were
+the state of the real file and of the part that was unpacked. The free room is announced first. The copies that were
 used last are kept.
 """
 
@@ -20,6 +20,7 @@ from sweep.datasets.problems import DataError, Problem
 from sweep.datasets.trees import Opening
 from sweep.datasets.trees.folders import stamp
 from sweep.datasets.trees.regions import FileRegion, MemoryRegion, Region
+from sweep.storage.files import last_used_first
 from sweep.storage.text import counted
 
 CHUNK = 1 << 20
@@ -39,12 +40,12 @@ def folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sweep" / "unpacked"
 
 
-def unpack(chunks: Chunks, packed: int, part: str, opening: Opening) -> Region:
+def unpack(chunks: Chunks, packed_bytes: int, part: str, opening: Opening) -> Region:
     """Returns the content of a stream as a region.
 
     Args:
       chunks: reads the stream from its beginning.
-      packed: the size of the packed stream in bytes.
+      packed_bytes: the size of the packed stream.
       part: the name of the part of the container; empty for the whole.
       opening: the container.
 
@@ -56,48 +57,51 @@ def unpack(chunks: Chunks, packed: int, part: str, opening: Opening) -> Region:
     if opening.keeps and path.is_file():
         with suppress(OSError, ValueError):
             os.utime(path)  # marks it as used last
-            return _opened(path, opening)
-    stream = _limited(chunks(), packed, place)
+            return _open_copy(path, opening)
+    stream = _limit(chunks(), packed_bytes, place)
     beginning = b""
     for chunk in stream:
         beginning += chunk
-        if len(beginning) > min(SMALL, opening.held.memory_left):
-            return _on_disk(chain([beginning], stream), packed, place, path, opening)
-    opening.held.memory_left -= len(beginning)
+        if len(beginning) > min(SMALL, opening.open_files.memory_left):
+            return _write_copy(chain([beginning], stream), packed_bytes, place, path, opening)
+    opening.open_files.memory_left -= len(beginning)
     return MemoryRegion(beginning)
 
 
-def _limited(stream: Iterator[bytes], packed: int, place: str) -> Iterator[bytes]:
+def _limit(stream: Iterator[bytes], packed_bytes: int, place: str) -> Iterator[bytes]:
     """Yields the chunks of a stream, up to a limit.
 
     Raises:
       DataError: the limit is exceeded.
     """
-    most, size = max(ALWAYS_BYTES, MOST_TIMES * packed), 0
+    limit, size = max(ALWAYS_BYTES, MOST_TIMES * packed_bytes), 0
     for chunk in stream:
         size += len(chunk)
-        if size > most:
-            rule, got = f"must unpack to at most {MOST_TIMES} times its {counted(packed, 'byte')}", f"{size:,} and more"
+        if size > limit:
+            rule, got = (
+                f"must unpack to at most {MOST_TIMES} times its {counted(packed_bytes, 'byte')}",
+                f"{size:,} and more",
+            )
             raise DataError([Problem(place, f"file {rule}", got, "unpack it yourself if you trust it")])
         yield chunk
 
 
-def _on_disk(stream: Iterator[bytes], packed: int, place: str, path: Path, opening: Opening) -> Region:
-    """Writes the content of a stream to a copy, and returns that."""
+def _write_copy(stream: Iterator[bytes], packed_bytes: int, place: str, path: Path, opening: Opening) -> Region:
+    """Writes the content of a stream into a copy on the disk, and returns the copy as a region."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _remove_old(path.parent)
         free = shutil.disk_usage(path.parent).free
         room = f"{_gigabytes(free)} are free there"
-        opening.announce(f"Unpacking {place} ({_gigabytes(packed)} packed) into {path.parent}; {room}.")
+        opening.announce(f"Unpacking {place} ({_gigabytes(packed_bytes)} packed) into {path.parent}; {room}.")
         handle, partial = tempfile.mkstemp(suffix=".partial", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 _write(stream, file.write, path.parent, place)
             if opening.keeps:
                 os.replace(partial, path)
-                return _opened(path, opening)
-            return _opened(Path(partial), opening)
+                return _open_copy(path, opening)
+            return _open_copy(Path(partial), opening)
         finally:
             # A copy of a file that may still change is for this tree alone, which has it open.
             Path(partial).unlink(missing_ok=True)
@@ -107,38 +111,37 @@ def _on_disk(stream: Iterator[bytes], packed: int, place: str, path: Path, openi
         raise DataError([Problem(place, rule, got, way_out)]) from error
 
 
-def _write(stream: Iterator[bytes], write: Callable[[bytes], int], where: Path, place: str) -> None:
-    """Writes the content, and checks the free room now and then.
+def _write(stream: Iterator[bytes], write: Callable[[bytes], int], directory: Path, place: str) -> None:
+    """Writes the content, and checks the free room after each `CHECKED_BYTES`.
 
     Raises:
       DataError: the disk has too little room.
     """
-    since = CHECKED_BYTES
+    unchecked_bytes = CHECKED_BYTES
     for chunk in stream:
-        since += len(chunk)
-        if since >= CHECKED_BYTES:
-            since = 0
-            if (free := shutil.disk_usage(where).free) < FREE_BYTES + CHECKED_BYTES:
-                rule, got = f"the disk of {where} must have room for its unpacked copy", f"{_gigabytes(free)} left"
+        unchecked_bytes += len(chunk)
+        if unchecked_bytes >= CHECKED_BYTES:
+            unchecked_bytes = 0
+            if (free := shutil.disk_usage(directory).free) < FREE_BYTES + CHECKED_BYTES:
+                rule, got = f"the disk of {directory} must have room for its unpacked copy", f"{_gigabytes(free)} left"
                 way_out = "make room, or set XDG_CACHE_HOME to a folder on another disk"
                 raise DataError([Problem(place, rule, got, way_out)])
         write(chunk)
 
 
-def _opened(path: Path, opening: Opening) -> Region:
+def _open_copy(path: Path, opening: Opening) -> Region:
     """Returns a copy as a region."""
     # It stays open, because another start may remove the copy, or change its time when it uses it.
-    return FileRegion(lambda: os.open(path, os.O_RDONLY | os.O_CLOEXEC), stamp(os.stat(path)), opening.held, True)
+    return FileRegion(lambda: os.open(path, os.O_RDONLY | os.O_CLOEXEC), stamp(os.stat(path)), opening.open_files, True)
 
 
 def _remove_old(place: Path) -> None:
     """Removes abandoned copies, and those used least recently if all together are too large."""
     with suppress(OSError):  # another start may be removing copies too
         total = 0
-        for path in sorted(place.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True):
-            found = path.stat()
-            total += found.st_size
-            is_stale = path.suffix == ".partial" and time.time() - found.st_mtime > STALE_SECONDS
+        for path, status in last_used_first(place.iterdir()):
+            total += status.st_size
+            is_stale = path.suffix == ".partial" and time.time() - status.st_mtime > STALE_SECONDS
             if is_stale or (total > KEPT_BYTES and path.suffix != ".partial"):
                 path.unlink()
 

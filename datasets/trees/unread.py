@@ -106,7 +106,7 @@ PICKLE_BEGINS = tuple(b"\x80" + bytes([protocol]) for protocol in (2, 3, 4, 5))
 
 
 def unread_kind(name: str, head: Callable[[], bytes]) -> str | None:
-    """Returns which of the kinds a file is; None if it is none of them.
+    """Returns the kind of a file that cannot be read, a key of `UNREAD`; None for any other file.
 
     Args:
       name: the name of the file.
@@ -114,27 +114,27 @@ def unread_kind(name: str, head: Callable[[], bytes]) -> str | None:
     """
     lower = name.lower()
     if lower.endswith(ALL_SUFFIXES):
-        return next(what for what, kind in UNREAD.items() if lower.endswith(kind.suffixes))
+        return next(noun for noun, kind in UNREAD.items() if lower.endswith(kind.suffixes))
     if "." not in lower.rpartition("/")[2] and head().startswith(PICKLE_BEGINS):
         return PICKLE
     return None
 
 
-def unread_problems(unread: Mapping[str, list[str]], place_of: Callable[[str], str]) -> list[Problem]:
+def unread_problems(files_by_kind: Mapping[str, list[str]], place_of: Callable[[str], str]) -> list[Problem]:
     """Returns a problem for each kind that occurs, which names its first file.
 
     Args:
-      unread: the files of each kind.
+      files_by_kind: the files of each kind.
       place_of: returns the path of a file for messages.
     """
     problems = []
-    for what, files in unread.items():
+    for noun, files in files_by_kind.items():
         first = place_of(min(files))
-        more = f" and {counted(len(files) - 1, 'more', 'more')}" if len(files) > 1 else ""
+        others = f" and {counted(len(files) - 1, 'more', 'more')}" if len(files) > 1 else ""
         # Several pickles of a data set are converted together, so the folder is named.
-        named = first.rpartition("/")[0] if more and what == PICKLE else first
-        way_out = UNREAD[what].way_out.format(named)
-        if packed := PACKED.match(first):
-            way_out = f"unpack {packed[1]} first, then {way_out.replace(f'{packed[1]}/', '')}"
-        problems.append(Problem(first, UNREAD[what].rule, what + more, way_out))
+        target = first.rpartition("/")[0] if others and noun == PICKLE else first
+        way_out = UNREAD[noun].way_out.format(target)
+        if archive := PACKED.match(first):
+            way_out = f"unpack {archive[1]} first, then {way_out.replace(f'{archive[1]}/', '')}"
+        problems.append(Problem(first, UNREAD[noun].rule, noun + others, way_out))
     return problems

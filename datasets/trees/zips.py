@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 
 from sweep.datasets.problems import DataError, Findings, Problem, shown
-from sweep.datasets.trees import IN_ZIP, OTHER_PACKING, Kind, Opening, Store
+from sweep.datasets.trees import IN_ARCHIVE, OTHER_PACKING, Kind, Opening, Store
 from sweep.datasets.trees.names import leads_out, parents_of, parts_of
 from sweep.datasets.trees.regions import Region, RegionFile, RegionPart
 from sweep.datasets.trees.unpacked import CHUNK, unpack
@@ -38,20 +38,20 @@ class Zip(Store):
         Raises:
           DataError: the .zip is encrypted, or names lead out of it or occur twice.
         """
-        findings, guessed = Findings(), []
+        findings, guesses = Findings(), []
         place, rules = self._opening.place, self._opening.rules
         members = self._zip.infolist()
-        for member, (stored, is_guess) in zip(members, rules.zip_names(members), strict=True):
-            parts = parts_of(stored)
+        for member, (full_name, is_guess) in zip(members, rules.zip_names(members), strict=True):
+            parts = parts_of(full_name)
             name = "/".join(parts)
-            is_folder = stored.endswith("/") or stat.S_ISDIR(member.external_attr >> 16)
-            if leads_out(stored) or not (parts or is_folder):
-                findings.refuse(place, "names in a zip must stay in it", shown(stored), "pack it again")
+            is_folder = full_name.endswith("/") or stat.S_ISDIR(member.external_attr >> 16)
+            if leads_out(full_name) or not (parts or is_folder):
+                findings.refuse(place, "names in a zip must stay in it", shown(full_name), "pack it again")
                 continue
             if rules.has_parents:
                 self.folders |= parents_of(parts)
             if is_guess:
-                guessed.append(name)
+                guesses.append(name)
             if is_folder:
                 self.folders.update([name] if parts else [])
                 continue
@@ -63,17 +63,17 @@ class Zip(Store):
                 # Python unpacks the other kinds without a limit, whatever size the zip declares.
                 self.refused[name] = OTHER_PACKING
             elif stat.S_ISLNK(member.external_attr >> 16):
-                self.refused[name] = IN_ZIP
+                self.refused[name] = IN_ARCHIVE
             else:
                 self.files[name] = member.file_size
             self._members[name] = member
         if findings.problems:
             self.close()
             raise DataError(findings.problems)
-        if guessed:
+        if guesses:
             rule = "in no encoding that the .zip tells, read as code page 437"
             self.notes.append(
-                f"{place}: {counted(len(guessed), 'name')} {rule}, first {shown(min(guessed))}; "
+                f"{place}: {counted(len(guesses), 'name')} {rule}, first {shown(min(guesses))}; "
                 "if they look wrong, unpack it and give the folder, or pack it again with names in UTF-8."
             )
 

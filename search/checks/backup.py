@@ -21,7 +21,7 @@ class Backup:
         self.sweep = sweep
         folders = (sweep / f"backup-{number}" for number in count(1))
         self.folder = next(folder for folder in folders if not os.path.lexists(folder))
-        self.lost: list[str] = []
+        self.losses: list[str] = []
 
     def copy(self, path: Path) -> None:
         """Copies a file before the repair writes it for the first time."""
@@ -32,7 +32,7 @@ class Backup:
     def take(self, path: Path) -> None:
         """Moves a file, folder, link or pipe into the backup, if it is there, without reading it or following a link.
 
-        If the backup already has one of that name, the later one gets a `~`.
+        If the backup already has one with that name, a `~` is added to the name of this one.
         """
         if not os.path.lexists(path):
             return
@@ -46,9 +46,9 @@ class Backup:
     def lose(self, path: Path) -> None:
         """Moves away a file that cannot be restored, and notes this for later checks."""
         self.take(path)
-        self.lost.append(str(path.relative_to(self.sweep)))
+        self.losses.append(str(path.relative_to(self.sweep)))
         make_folder(self.folder)
-        save_bytes(self.folder / LOSSES, (json.dumps(self.lost, indent=1) + "\n").encode())
+        save_bytes(self.folder / LOSSES, (json.dumps(self.losses, indent=1) + "\n").encode())
 
 
 Mend = Callable[[Backup], None]  # the action of a repair for a finding
@@ -56,19 +56,19 @@ Mend = Callable[[Backup], None]  # the action of a repair for a finding
 
 def lost_before(sweep: Path) -> set[Path]:
     """Returns the files that earlier repairs had to give up."""
-    found: set[Path] = set()
+    files: set[Path] = set()
     for path in sweep.glob(f"backup-*/{LOSSES}"):
         with suppress(DamagedError, FileNotFoundError, TypeError):  # TypeError: the content is no list of names
-            found |= {sweep / name for name in read_json(path)}
-    return found
+            files |= {sweep / name for name in read_json(path)}
+    return files
 
 
-def move_away(path: Path, then: Callable[[], None] = lambda: None) -> Mend:
-    """Returns a mend that moves the file into the backup and then calls `then`, which may write it anew."""
+def move_away(path: Path, restore: Callable[[], None] = lambda: None) -> Mend:
+    """Returns a mend that moves the file into the backup and then calls `restore`, which may write it anew."""
 
     def mend(backup: Backup) -> None:
         backup.take(path)
-        then()
+        restore()
 
     return mend
 

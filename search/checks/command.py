@@ -32,9 +32,9 @@ def check(folder: Path, must_repair: bool) -> int:
     try:
         is_lock = stat.S_ISREG(lock.lstat().st_mode) if os.path.lexists(lock) else True
         if not must_repair or not is_lock or not paths.is_sweep(folder):
-            return _print(folder, _inspected(folder))
+            return _print(folder, _inspect(folder))
         with _hold(folder):  # the rest is imported under the lock, so that a held sweep is refused at once
-            return _print(folder, _repaired(folder))
+            return _print(folder, _repair(folder))
     except HeldError as error:
         print(f"{error}; stop it first: --repair writes what it writes", file=sys.stderr)
         return Exit.HELD
@@ -49,7 +49,7 @@ def check(folder: Path, must_repair: bool) -> int:
         return Exit.STORAGE_FAILS
 
 
-def _inspected(folder: Path) -> "Inspection":
+def _inspect(folder: Path) -> "Inspection":
     from sweep.search.checks.inspection import inspect_folder
 
     first = inspect_folder(folder)
@@ -72,7 +72,7 @@ def _is_held(folder: Path) -> bool:
 
 @contextmanager
 def _hold(folder: Path) -> Iterator[None]:
-    """Holds the sweep as a driver does; it imports nothing heavy before that, so that it is refused at once.
+    """Holds the sweep as a driver does. It imports nothing heavy before that, so that a held sweep is refused at once.
 
     If the sweep is in a bucket, its folder is only a copy, so its lock in the database is held as well.
 
@@ -93,8 +93,8 @@ def _hold(folder: Path) -> Iterator[None]:
             yield
 
 
-def _repaired(folder: Path) -> "Inspection":
-    """Repairs in rounds until an inspection finds nothing more that can be mended; everything is copied first.
+def _repair(folder: Path) -> "Inspection":
+    """Repairs in rounds until an inspection finds nothing more that can be mended; copies what it changes first.
 
     The driver's lock must be held. If the storage fails, what was mended so far stays, and a second call continues.
 
@@ -112,10 +112,10 @@ def _repaired(folder: Path) -> "Inspection":
             break
         for mend in mends:
             mend(backup)
-        mended = [finding for finding in inspection.findings if finding.mend]
-        if any(finding.is_problem for finding in mended):
+        mended_findings = [finding for finding in inspection.findings if finding.mend]
+        if any(finding.is_problem for finding in mended_findings):
             forget_results(folder, backup)
-        for finding in mended:
+        for finding in mended_findings:
             print(f"mended: {finding.text(is_mended=True)}")
         inspection = inspect_folder(folder)
     if backup.folder.exists():

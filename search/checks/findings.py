@@ -45,12 +45,12 @@ class Finding:
         """
         place = f"trial {self.place}" if isinstance(self.place, int) else str(self.place)
         place += "" if self.line is None else f":{self.line}"
-        found = " ".join((f"{self.rule}, got {self.found}" if self.rule else self.found).split())
-        lost = f"; lost: {self.loss}" if self.loss else ""
+        description = " ".join((f"{self.rule}, got {self.found}" if self.rule else self.found).split())
+        loss = f"; lost: {self.loss}" if self.loss else ""
         if is_mended or not self.mend:
-            return f"{place}: {found}; {self.way_out}{lost}"
+            return f"{place}: {description}; {self.way_out}{loss}"
         restore = "restore it from a backup, or " if self.loss else ""
-        return f"{place}: {found}; {restore}`--repair`: {self.way_out}{lost}"
+        return f"{place}: {description}; {restore}`--repair`: {self.way_out}{loss}"
 
 
 @contextmanager
@@ -73,14 +73,14 @@ def naming(path: Path) -> Iterator[None]:
         raise DamagedError(path, str(error)) from None
 
 
-def hold(path: Path, is_so: bool, rule: str, found: object) -> None:
+def hold(path: Path, is_so: bool, rule: str, actual: object) -> None:
     """Checks a rule for a file.
 
     Raises:
       DamagedError: the rule does not hold.
     """
     if not is_so:
-        raise DamagedError(path, f"damaged: {rule}, got {found}")
+        raise DamagedError(path, f"damaged: {rule}, got {actual}")
 
 
 @dataclass
@@ -107,13 +107,13 @@ class Inspection:
         return [finding for finding in self.findings if finding.is_problem]
 
     def read(
-        self, path: Path, read: Callable[[Path], T], otherwise: Callable[[DamagedError], None], is_needed: bool = True
+        self, path: Path, read: Callable[[Path], T], note_error: Callable[[DamagedError], None], is_needed: bool = True
     ) -> T | None:
-        """Returns the content of a file; if it cannot be trusted, returns None after `otherwise` has noted why.
+        """Returns the content of a file; if it cannot be trusted, returns None after `note_error` has noted why.
 
         Args:
           read: reads the file, and raises an error if something is wrong.
-          otherwise: adds the finding for the error.
+          note_error: adds the finding for the error.
           is_needed: False if the file may be missing.
         """
         try:
@@ -121,18 +121,24 @@ class Inspection:
                 return read(path)
         except DamagedError as error:
             if is_needed or os.path.lexists(path):
-                otherwise(error)
+                note_error(error)
         return None
 
     def note(
-        self, place: Path, found: str, way_out: str, mend: Mend | None = None, rule: str = "", is_problem: bool = True
+        self,
+        place: Path,
+        description: str,
+        way_out: str,
+        mend: Mend | None = None,
+        rule: str = "",
+        is_problem: bool = True,
     ) -> None:
         """Adds a finding."""
-        self.findings.append(Finding(place, found, way_out, rule, mend=mend, is_problem=is_problem))
+        self.findings.append(Finding(place, description, way_out, rule, mend=mend, is_problem=is_problem))
 
-    def note_left_over(self, path: Path, what: str, way_out: str = "removed, as by the next start") -> None:
+    def note_left_over(self, path: Path, description: str, way_out: str = "removed, as by the next start") -> None:
         """Adds a finding for something that a repair removes without a copy, because nothing uses it."""
-        self.note(path, f"left over: {what}", way_out, lambda _: remove(path), is_problem=False)
+        self.note(path, f"left over: {description}", way_out, lambda _: remove(path), is_problem=False)
 
     def note_damage(self, error: DamagedError, way_out: str, mend: Mend | None = None, is_problem: bool = True) -> None:
         """Adds a finding for the error that a damaged file raised."""

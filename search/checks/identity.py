@@ -20,9 +20,9 @@ def is_of(file: SweepFile, number: int, config: Any) -> bool:
     In a search the seed of a config is a function of the trial's number, so the seed identifies the trial. In a repeat
     and a refit several configs share a seed; the queue holds them whole, so the whole config is compared.
     """
-    queued = file.queue.get(number)
-    if queued and queued.config is not None:
-        return _comparable(config) == _comparable(queued.config)
+    entry = file.queue.get(number)
+    if entry and entry.config is not None:
+        return _comparable(config) == _comparable(entry.config)
     return isinstance(config, dict) and config.get("seed") == trial_seed(file.settings.seed, number)
 
 

@@ -57,21 +57,19 @@ def inspect_folder(folder: Path) -> Inspection:
     except UserError as error:
         damage = error if isinstance(error, DamagedError) else DamagedError(path, str(error))
         if isinstance(error, SweepError):
-            if not _numbered(folder):
+            if not _trial_folders(folder):
                 raise
             damage = DamagedError(path, "missing, and there are trials")
         inspection.note_damage(damage, way_out)
         return inspection
     _check_names(inspection)
-    of_ledger = len(inspection.findings)
+    position = len(inspection.findings)
     trials = _read_database(inspection, record) if file.settings.ledger else _read_journal(inspection, file)
     labels, test_ids, folds = check_data(inspection, file.classes)
     if trials is not None:
         _check_trials(inspection, trials, labels, folds)
         weights = _check_weights(inspection, trials)
-        inspection.findings[of_ledger:of_ledger] = (
-            trials.findings
-        )  # findings on the ledger first, as they explain others
+        inspection.findings[position:position] = trials.findings  # those on the ledger first, as they explain others
         states = Counter("paused" if is_paused(each.trial) else each.trial.state.name for each in trials.mendings)
         counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         inspection.words += f", {counted(states.total(), 'trial')} ({counts or 'none yet'}), the weights of {weights}"
@@ -79,28 +77,28 @@ def inspect_folder(folder: Path) -> Inspection:
     if inspection.foreign:
         names = sorted(str(path.relative_to(folder)) for path in inspection.foreign)
         more = f" and {len(names) - SHOWN_FILES} more" if len(names) > SHOWN_FILES else ""
-        found = f"files that are not a sweep's: {', '.join(names[:SHOWN_FILES])}{more}"
-        inspection.note(folder, found, "nothing reads them", is_problem=False)
+        description = f"files that are not a sweep's: {', '.join(names[:SHOWN_FILES])}{more}"
+        inspection.note(folder, description, "nothing reads them", is_problem=False)
     return inspection
 
 
 def _check_results(inspection: Inspection, record: Record, trials: Trials, test_ids: tuple[str, ...] | None) -> None:
     """Checks the results if the sweep has no other problem; results of damaged files are wrong in any case."""
-    ended = sum(mending.trial.state.is_finished() for mending in trials.mendings)
-    if ended and record.file.results_of != ended:
-        found = f"report, tables, best/ and predictions are not of all {counted(ended, 'ended trial')}"
+    ended_count = sum(mending.trial.state.is_finished() for mending in trials.mendings)
+    if ended_count and record.file.results_of != ended_count:
+        description = f"report, tables, best/ and predictions are not of all {counted(ended_count, 'ended trial')}"
         way_out = f"made anew by {command_to_go_on(record) or 'the command of the sweep'}"
-        inspection.note(inspection.folder, found, way_out, is_problem=False)
-    elif ended:
-        inspection.words += f", results of {ended}"
+        inspection.note(inspection.folder, description, way_out, is_problem=False)
+    elif ended_count:
+        inspection.words += f", results of {ended_count}"
         if not inspection.problems:
             check_results(inspection, record, test_ids)
 
 
 def _check_names(inspection: Inspection) -> None:
     """Reports left-over files and files that do not belong to a sweep."""
-    for below, pattern in NAMES.items():
-        folder = inspection.folder / below
+    for subfolder, pattern in NAMES.items():
+        folder = inspection.folder / subfolder
         is_link = folder.is_symlink() and folder != inspection.folder  # its target does not belong to the sweep
         for path in sorted(folder.iterdir()) if folder.is_dir() and not is_link else ():
             if path.name.endswith(".partial") and re.fullmatch(pattern, path.name.removesuffix(".partial")):
@@ -124,20 +122,20 @@ def _read_database(inspection: Inspection, record: Record) -> Trials | None:
 
 def _read_journal(inspection: Inspection, file: SweepFile) -> Trials | None:
     """Returns the trials of a journal; None if the journal cannot be used."""
-    path, content, found = inspection.folder / paths.JOURNAL, b"", list[Finding]()
-    folders = {n for n, folder in _numbered(inspection.folder).items() if FolderContent(folder).config(file, n)}
+    path, content, findings = inspection.folder / paths.JOURNAL, b"", list[Finding]()
+    folders = {n for n, folder in _trial_folders(inspection.folder).items() if FolderContent(folder).config(file, n)}
     try:
         check_regular(path)
         content = path.read_bytes()
         if path.is_symlink():
             rule, link = "must be a file", f"a link to {path.readlink()}"
-            found.append(Finding(path, link, "replaced by its content", rule))
+            findings.append(Finding(path, link, "replaced by its content", rule))
     except FileNotFoundError:
         if folders:
-            found.append(Finding(path, "missing, and there are trials", "written anew from what their folders know"))
+            findings.append(Finding(path, "missing, and there are trials", "written anew from what their folders know"))
     except DamagedError as error:
         way_out = "moved away, and written anew from what the trials' folders know"
-        found.append(Finding(path, error.found, way_out))
+        findings.append(Finding(path, error.found, way_out))
     replayed = replay(path, content, file, folders)
     if not replayed.is_ours:
         rule, way_out = "must have those of sweep.json", "restore the one that is not this sweep's"
@@ -149,30 +147,30 @@ def _read_journal(inspection: Inspection, file: SweepFile) -> Trials | None:
         repair_tail(path)
 
     if replayed.torn_bytes and not path.is_symlink():
-        torn = f"ends in {counted(replayed.torn_bytes, 'byte')} of a record that was not finished"
-        inspection.note(path, torn, "cut off", cut, is_problem=False)
+        description = f"ends in {counted(replayed.torn_bytes, 'byte')} of a record that was not finished"
+        inspection.note(path, description, "cut off", cut, is_problem=False)
     inspection.words = counted(replayed.records, "record")
-    return Trials(inspection.folder, file, path, replayed.trials, found + replayed.findings)
+    return Trials(inspection.folder, file, path, replayed.trials, findings + replayed.findings)
 
 
-def _numbered(folder: Path) -> dict[int, Path]:
+def _trial_folders(folder: Path) -> dict[int, Path]:
     """Returns the folders of trials by number."""
-    found = (folder / "trials").iterdir() if (folder / "trials").is_dir() else ()
-    named = ((int(path.name), path) for path in found if re.fullmatch(NAMES["trials"], path.name, re.ASCII))
-    return {number: path for number, path in sorted(named) if path == paths.trial_folder(folder, number)}
+    entries = (folder / "trials").iterdir() if (folder / "trials").is_dir() else ()
+    pairs = ((int(path.name), path) for path in entries if re.fullmatch(NAMES["trials"], path.name, re.ASCII))
+    return {number: path for number, path in sorted(pairs) if path == paths.trial_folder(folder, number)}
 
 
 def _check_trials(inspection: Inspection, trials: Trials, labels: np.ndarray | None, folds: np.ndarray | None) -> None:
     for mending in trials.mendings:
-        if mending.is_usable and not mending.is_again:
+        if mending.is_usable and not mending.trains_again:
             TrialFiles(inspection, mending.trial, trials.file, labels, folds).check()
-    for number, path in _numbered(inspection.folder).items():
+    for number, path in _trial_folders(inspection.folder).items():
         if number >= len(trials.mendings):
-            found = f"is no trial of this sweep, whose ledger has {len(trials.mendings)}"
+            description = f"is no trial of this sweep, whose ledger has {len(trials.mendings)}"
             if trials.journal is None:
-                inspection.note(path, found, RESTORE_DATABASE)
+                inspection.note(path, description, RESTORE_DATABASE)
             else:
-                inspection.note(path, found, "moved away", move_away(path))
+                inspection.note(path, description, "moved away", move_away(path))
 
 
 def _check_weights(inspection: Inspection, trials: Trials) -> int:
@@ -180,24 +178,24 @@ def _check_weights(inspection: Inspection, trials: Trials) -> int:
     sign = named(trials.file.settings.metric).sign
     usable = [each for each in trials.mendings if each.is_usable and each.trial.state == TrialState.COMPLETE]
     of_kind = ensembles(trials.file.defaults.ensemble).of_kind
-    kept = with_weights([Ranked.from_trial(each.trial, each.trial.value or 0.0, sign) for each in usable], of_kind)
+    ranking = with_weights([Ranked.from_trial(each.trial, each.trial.value or 0.0, sign) for each in usable], of_kind)
     by_number = {each.trial.number: each for each in usable}
-    ranked = [by_number[each.number] for each in kept]
-    whole, of_the_best = 0, inspection.folder / paths.BEST / paths.BEST_WEIGHTS
-    for mending in ranked:
+    mendings = [by_number[each.number] for each in ranking]
+    whole_count, best_weights = 0, inspection.folder / paths.BEST / paths.BEST_WEIGHTS
+    for mending in mendings:
         files = TrialFiles(inspection, mending.trial, trials.file)
         path = files.folder / paths.WEIGHTS
         if files.folder.is_symlink():
             continue  # the folder must be mended first
         if (error := files.wrong_weights(path)) is None:
-            whole += 1
-        elif files.wrong_weights(of_the_best) is None:
-            inspection.note_damage(error, "copied from best/", move_away(path, partial(copy, of_the_best, path)))
-        elif mending is not ranked[0]:
+            whole_count += 1
+        elif files.wrong_weights(best_weights) is None:
+            inspection.note_damage(error, "copied from best/", move_away(path, partial(copy, best_weights, path)))
+        elif mending is not mendings[0]:
             inspection.do_without(error, "its weights, for ensembles")
         elif trials.journal is None:
             way_out = "restore it from a backup: without the best trial's weights there are no predictions"
             inspection.note_damage(error, way_out)
         else:
             mending.train_again(f"best.safetensors, the weights of the best trial: {error.found}")
-    return whole
+    return whole_count

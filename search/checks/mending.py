@@ -34,15 +34,15 @@ class Mending:
     Attributes:
       trial: the trial as it must be after `mend`; unchanged if nothing is wrong.
       findings: what was wrong.
-      is_again: whether the trial is to be trained again.
-      is_usable: False if this version cannot train the trial; then nothing of it is changed.
+      trains_again: whether the trial is to be trained again.
+      is_usable: False if this version cannot train the trial, which is then not changed.
     """
 
-    def __init__(self, logged: FrozenTrial, folder: Path, file: SweepFile) -> None:
-        self.number, self.content, self.file = logged.number, FolderContent(folder), file
-        self.trial = copy.deepcopy(logged)
+    def __init__(self, ledger_trial: FrozenTrial, folder: Path, file: SweepFile) -> None:
+        self.number, self.content, self.file = ledger_trial.number, FolderContent(folder), file
+        self.trial = copy.deepcopy(ledger_trial)
         self.findings: list[Finding] = []
-        self.is_again, self.is_usable = False, True
+        self.trains_again, self.is_usable = False, True
 
     def mend(self) -> None:
         """Mends the trial in memory and collects the findings."""
@@ -59,22 +59,22 @@ class Mending:
             self.trial.user_attrs["attempt"] = newest
         if self.trial.state.is_finished() or self.content.has_ended:
             self._mend_ended()
-        elif (possible := self._possible_values()) != self.trial.intermediate_values:
+        elif (values := self._possible_values()) != self.trial.intermediate_values:
             way_out = "those after it are left out, and written again from its newest checkpoint"
             step = "fold" if self.file.settings.folds else "epoch"
-            self._note(f"{step} {len(possible) + 1} has no value that can be, and later ones have", way_out)
-            self.trial.intermediate_values = possible
+            self._note(f"{step} {len(values) + 1} has no value that can be, and later ones have", way_out)
+            self.trial.intermediate_values = values
 
-    def train_again(self, found: str) -> None:
+    def train_again(self, description: str) -> None:
         """Resets the trial so that it is trained again; its number, config and seed stay, so only time is lost."""
         attributes = self.trial.user_attrs
-        kept = {name: attributes[name] for name in KEPT if name in attributes}
+        permanent = {name: attributes[name] for name in KEPT if name in attributes}
         attempt = max(1, self.content.attempts, attributes["attempt"])
         self.trial.state, self.trial.values, self.trial.datetime_complete = TrialState.RUNNING, None, None
-        self.trial.user_attrs = kept | {"attempt": attempt}
+        self.trial.user_attrs = permanent | {"attempt": attempt}
         self.trial.intermediate_values = {}
-        self.is_again = True
-        self._note(found, "it is trained again by the sweep's next start, with the same seed")
+        self.trains_again = True
+        self._note(description, "it is trained again by the sweep's next start, with the same seed")
 
     def _begin_again(self) -> None:
         """Restores a trial whose first record is lost.
@@ -82,23 +82,24 @@ class Mending:
         Its number must stay taken. The config comes from the queue or from the trial's folder; without either, the
         trial is a FAIL.
         """
-        entry, attributes, found = self.file.queue.get(self.number), self.trial.user_attrs, "its first record is lost"
+        entry, attributes = self.file.queue.get(self.number), self.trial.user_attrs
+        description = "its first record is lost"
         attributes.setdefault("attempt", max(1, self.content.attempts))
         if entry and entry.baseline:
             attributes["baseline"] = entry.baseline
         self.trial.datetime_start = self.trial.datetime_start or datetime.now()
         if entry and entry.config is not None:
             attributes["config"] = entry.config
-            self._note(found, "begun again with the config in sweep.json")
+            self._note(description, "begun again with the config in sweep.json")
         elif config := self.content.config(self.file, self.number):
             attributes["config"] = config.to_dict()
             loss = "its parameters: tpe learns nothing from it any more, gp draws at random once it is COMPLETE"
-            self._note(found, "begun again with the config in its folder", loss)
+            self._note(description, "begun again with the config in its folder", loss)
         else:
-            unknown = TrialConfig(arch="mlp", width=1.0, seed=trial_seed(self.file.settings.seed, self.number))
-            attributes["config"] = unknown.to_dict()
+            placeholder = TrialConfig(arch="mlp", width=1.0, seed=trial_seed(self.file.settings.seed, self.number))
+            attributes["config"] = placeholder.to_dict()
             attributes["message"] = "neither its record nor its config.json was left; the config shown is not its own"
-            self._note(f"{found}, and its folder has no config", "it is a FAIL", "all of it")
+            self._note(f"{description}, and its folder has no config", "it is a FAIL", "all of it")
             self._end(TrialState.FAIL, {}, Reason.RECORD_LOST)
         if self._pruner.pauses and "baseline" not in attributes:
             attributes["rungs"] = list(self._pruner.rungs(self._epochs))
@@ -108,13 +109,13 @@ class Mending:
         try:
             TrialConfig.from_dict(config)
             self.is_usable = is_of(self.file, self.number, config)
-            found = "its config, by its seed, is another trial's or sweep's"
+            description = "its config, by its seed, is another trial's or sweep's"
         except (ConfigError, AttributeError, TypeError) as error:
             self.is_usable = False
-            found = f"its config is none of this version: {error}"
+            description = f"its config is none of this version: {error}"
             way_out = f"go on with the version that wrote it, commit {self.file.commit or 'unknown'}"
         if not self.is_usable:
-            self._note(found, way_out)
+            self._note(description, way_out)
         return self.is_usable
 
     @property
@@ -132,34 +133,34 @@ class Mending:
         return self.file.settings.steps(self._epochs)
 
     def _mend_ended(self) -> None:
-        """Mends a trial that has ended by the ledger or by its folder.
+        """Mends a trial that has ended according to the ledger or to its folder.
 
-        If it has ended only by its folder, its last record in the ledger is lost. It is restored if the folder is that
-        of a trial that ended so; otherwise the trial is trained again.
+        If only its folder says so, its last record in the ledger is lost. The record is restored if the folder fits
+        such an end; otherwise the trial is trained again.
         """
-        trial, reason, is_told = self.trial, self.trial.user_attrs.get("reason"), self.trial.state.is_finished()
-        if not is_told:
+        trial, reason, is_recorded = self.trial, self.trial.user_attrs.get("reason"), self.trial.state.is_finished()
+        if not is_recorded:
             trial.state = TrialState.FAIL if reason else TrialState.COMPLETE
-        if not is_told and reason == Reason.NOT_AMONG_THE_BEST:
+        if not is_recorded and reason == Reason.NOT_AMONG_THE_BEST:
             trial.state = TrialState.PRUNED
         name = trial.state.name
-        found = f"it is {name}" if is_told else "it has ended by its folder, and is RUNNING in the ledger"
-        values, known = self._possible_values(), self._history_values()
-        if known is not None and self._are_all(known):
-            values = known
-        if not self._are_all(values):
-            self.train_again(f"{found}, and neither the ledger nor its folder has the values of its epochs")
+        description = f"it is {name}" if is_recorded else "it has ended by its folder, and is RUNNING in the ledger"
+        values, history_values = self._possible_values(), self._history_values()
+        if history_values is not None and self._are_complete(history_values):
+            values = history_values
+        if not self._are_complete(values):
+            self.train_again(f"{description}, and neither the ledger nor its folder has the values of its epochs")
             return
         if trial.state == TrialState.FAIL and not (reason and trial.user_attrs.get("message")):
             self.train_again("it is a FAIL without its reason or its message")
             return
-        if not is_told:
-            self._note(found, f"it is {name}" + (f" ({reason})" if reason else ""))
+        if not is_recorded:
+            self._note(description, f"it is {name}" + (f" ({reason})" if reason else ""))
         elif values != trial.intermediate_values:
-            self._note(f"{found}, and epochs of it have no value", "they are taken from its history.json")
+            self._note(f"{description}, and epochs of it have no value", "they are taken from its history.json")
         elif trial.state == TrialState.COMPLETE and trial.values != [values[self._steps]]:
-            last = f"that of its last epoch {values[self._steps]}"
-            self._note(f"its value is {trial.values}, and {last}", "it is that of its last epoch")
+            last_value = f"that of its last epoch {values[self._steps]}"
+            self._note(f"its value is {trial.values}, and {last_value}", "it is that of its last epoch")
         if trial.state == TrialState.PRUNED and not reason:
             self._note("it is PRUNED without a reason", f"it is {Reason.NOT_AMONG_THE_BEST}")
             reason = Reason.NOT_AMONG_THE_BEST
@@ -172,8 +173,8 @@ class Mending:
         if reason:
             self.trial.user_attrs["reason"] = str(reason)
 
-    def _are_all(self, values: dict[int, float]) -> bool:
-        """Returns whether these are all values that a trial with this end has, with none beyond them in the ledger."""
+    def _are_complete(self, values: dict[int, float]) -> bool:
+        """Returns whether a trial can end in this state with these values, and the ledger has no further ones."""
         if not values.keys() >= self.trial.intermediate_values.keys():
             return False
         match self.trial.state:
@@ -189,10 +190,10 @@ class Mending:
 
         A value must be a finite number and, if steps are epochs, not worse than the one before.
         """
-        logged, metric = self.trial.intermediate_values, named(self.file.settings.metric)
+        ledger_values, metric = self.trial.intermediate_values, named(self.file.settings.metric)
         possible: dict[int, float] = {}
         for step in range(1, self._steps + 1):
-            value = logged.get(step)
+            value = ledger_values.get(step)
             if not isinstance(value, int | float) or not math.isfinite(value):
                 break
             if step > 1 and not self.file.settings.folds and metric.is_better(possible[step - 1], value):
@@ -201,13 +202,13 @@ class Mending:
         return possible
 
     def _history_values(self) -> dict[int, float] | None:
-        """Returns the value at each step by the folder; None if it has no values, or others than the ledger."""
+        """Returns the value at each step according to the folder; None if it has none, or if the ledger has others."""
         if not self.content.history:
             return None
         metric = named(self.file.settings.metric)
-        known = dict(enumerate(metric.of_steps(self.content.history, self._epochs), start=1))
-        agrees = all(known.get(epoch) == value for epoch, value in self.trial.intermediate_values.items())
-        return known if agrees else None
+        values = dict(enumerate(metric.of_steps(self.content.history, self._epochs), start=1))
+        agrees = all(values.get(epoch) == value for epoch, value in self.trial.intermediate_values.items())
+        return values if agrees else None
 
-    def _note(self, found: str, way_out: str, loss: str = "", rule: str = "") -> None:
-        self.findings.append(Finding(self.number, found, way_out, rule=rule, loss=loss))
+    def _note(self, description: str, way_out: str, loss: str = "", rule: str = "") -> None:
+        self.findings.append(Finding(self.number, description, way_out, rule=rule, loss=loss))

@@ -73,31 +73,32 @@ def replay(path: Path, content: bytes, file: SweepFile, folders: set[int]) -> Re
       path: the journal, whose content is `content`.
       folders: the numbers of the trials that have a folder.
     """
-    *ended, tail = content.split(b"\n")
+    *lines, tail = content.split(b"\n")
     lacks_its_end = parse(tail + b"\n") is not None
     if lacks_its_end:
-        ended.append(tail)  # only its newline is missing, which the next start adds
-    parsed = {line: parse(text + b"\n") for line, text in enumerate(ended, start=1)}
-    whole = {line: record for line, record in parsed.items() if record is not None}
-    damaged = {line: ended[line - 1] for line, record in parsed.items() if record is None}
-    result = Replayed(len(whole), 0 if lacks_its_end else len(tail))
-    beginnings = sum(record.get("op_code") == Operation.CREATE_TRIAL for record in whole.values())
-    limit = beginnings + sum(map(len, damaged.values())) // SMALLEST_TRIAL + len(folders) + SPARE_NUMBERS
-    begun: dict[int, int] = {}  # the lines that begin trials, by the trial's number
-    later: list[int] = []
+        lines.append(tail)  # only its newline is missing, which the next start adds
+    parsed_lines = {line: parse(text + b"\n") for line, text in enumerate(lines, start=1)}
+    records = {line: record for line, record in parsed_lines.items() if record is not None}
+    damaged_lines = {line: lines[line - 1] for line, record in parsed_lines.items() if record is None}
+    result = Replayed(len(records), 0 if lacks_its_end else len(tail))
+    beginnings = sum(record.get("op_code") == Operation.CREATE_TRIAL for record in records.values())
+    limit = beginnings + sum(map(len, damaged_lines.values())) // SMALLEST_TRIAL + len(folders) + SPARE_NUMBERS
+    first_lines: dict[int, int] = {}  # the lines that begin trials, by the trial's number
+    later_lines: list[int] = []
 
     def number_of(config: Any) -> int | None:
-        numbers = chain(range(len(begun), limit), range(len(begun)))  # the next number first, which is the usual case
+        # The next number is tried first, because it is the usual case.
+        numbers = chain(range(len(first_lines), limit), range(len(first_lines)))
         return next((number for number in numbers if is_of(file, number, config)), None)
 
-    def leave_out(line: int, what: str) -> None:
-        found = f"the record {what}: it is not the driver's"
-        result.findings.append(Finding(path, found, "left out", line=line))
+    def leave_out(line: int, problem: str) -> None:
+        description = f"the record {problem}: it is not the driver's"
+        result.findings.append(Finding(path, description, "left out", line=line))
 
-    result.findings += _name_damaged(path, damaged, number_of)
+    result.findings += _name_damaged(path, damaged_lines, number_of)
     direction = StudyDirection[named(file.settings.metric).direction.upper()]
     study = {"op_code": Operation.CREATE_STUDY, "study_name": file.id, "directions": [direction]}
-    for line, record in whole.items():
+    for line, record in records.items():
         operation = record.get("op_code")
         if operation == Operation.CREATE_STUDY:
             result.is_ours &= study.items() <= record.items()
@@ -106,23 +107,23 @@ def replay(path: Path, content: bytes, file: SweepFile, folders: set[int]) -> Re
             number = number_of(attributes.get("config") if isinstance(attributes, dict) else None)
             if number is None:
                 leave_out(line, "begins a trial whose config is none of this sweep's")
-            elif number in begun:
+            elif number in first_lines:
                 leave_out(line, f"begins trial {number} for the second time")
             else:
-                begun[number] = line
+                first_lines[number] = line
         elif operation in AFTER_THE_FIRST:
-            later.append(line)
+            later_lines.append(line)
         else:
             leave_out(line, "is of a kind that no driver of a sweep writes")
-    result.is_ours &= bool(begun) or not beginnings
+    result.is_ours &= bool(first_lines) or not beginnings
     if not result.is_ours:
         return result
     # Optuna replays the records, but one at a time, and after a record for every trial has been put in place.
     journal = JournalInMemory([study | {"worker_id": ""}])
     storage = optuna.storages.JournalStorage(journal)
 
-    def apply(line: int, **changed: Any) -> bool:
-        journal.records.append(whole[line] | changed)
+    def apply(line: int, **changes: Any) -> bool:
+        journal.records.append(records[line] | changes)
         try:
             storage.get_study_directions(0)  # makes Optuna read the new record
         except Exception as error:  # its checksum is right, so it was written like this
@@ -130,31 +131,31 @@ def replay(path: Path, content: bytes, file: SweepFile, folders: set[int]) -> Re
             return False
         return True
 
-    ids = {id_ for line in later if type(id_ := whole[line].get("trial_id")) is int}
-    known = [number for number in range(limit) if number in begun or number in folders or number in ids]
-    for number in range(max(known, default=-1) + 1):
-        if number not in begun or not apply(begun[number], study_id=0):
+    ids = {id_ for line in later_lines if type(id_ := records[line].get("trial_id")) is int}
+    trial_numbers = [number for number in range(limit) if number in first_lines or number in folders or number in ids]
+    for number in range(max(trial_numbers, default=-1) + 1):
+        if number not in first_lines or not apply(first_lines[number], study_id=0):
             journal.records.append(NO_TRIAL)
-    for line in later:
+    for line in later_lines:
         apply(line)
     result.trials = storage.get_all_trials(0, deepcopy=False)
-    is_all = whole and len(begun) == len(result.trials) and not result.findings
-    operations = [record.get("op_code") for record in whole.values()]
-    begins_so = operations[:1] == [Operation.CREATE_STUDY] and operations.count(Operation.CREATE_STUDY) == 1
-    is_later = all(begun.get(whole[line]["trial_id"], line) < line for line in later)
-    if is_all and not (begins_so and list(begun) == sorted(begun) and is_later):
-        found = "does not begin with the study, or its records are not in the order in which they were written"
-        result.findings.append(Finding(path, found, "they are put in order"))
+    is_complete = records and len(first_lines) == len(result.trials) and not result.findings
+    operations = [record.get("op_code") for record in records.values()]
+    begins_with_study = operations[:1] == [Operation.CREATE_STUDY] and operations.count(Operation.CREATE_STUDY) == 1
+    comes_after_first = all(first_lines.get(records[line]["trial_id"], line) < line for line in later_lines)
+    if is_complete and not (begins_with_study and list(first_lines) == sorted(first_lines) and comes_after_first):
+        description = "does not begin with the study, or its records are not in the order in which they were written"
+        result.findings.append(Finding(path, description, "they are put in order"))
     return result
 
 
-def _name_damaged(path: Path, damaged: dict[int, bytes], number_of: Callable[[Any], int | None]) -> list[Finding]:
+def _name_damaged(path: Path, damaged_lines: dict[int, bytes], number_of: Callable[[Any], int | None]) -> list[Finding]:
     """Returns a finding for each group of adjacent damaged records that belong to one trial.
 
     The rest of a damaged line often identifies its trial.
 
     Args:
-      damaged: the damaged lines by their numbers.
+      damaged_lines: the damaged lines by their numbers.
     """
 
     def trial(text: bytes) -> int | None:
@@ -163,13 +164,13 @@ def _name_damaged(path: Path, damaged: dict[int, bytes], number_of: Callable[[An
         return number_of({"seed": int(match[1])}) if (match := re.search(rb'"seed":(\d{1,10})\b', text)) else None
 
     findings = []
-    of_lines = [(line - position, line, trial(text)) for position, (line, text) in enumerate(damaged.items())]
+    of_lines = [(line - position, line, trial(text)) for position, (line, text) in enumerate(damaged_lines.items())]
     for (_, number), group in groupby(of_lines, lambda of_line: (of_line[0], of_line[2])):
         lines = [line for _, line, _ in group]
-        whose = "that names no trial" if number is None else f"of trial {number}, by what is left of it"
-        found = f"its checksum differs: a record {whose}"
+        owner = "that names no trial" if number is None else f"of trial {number}, by what is left of it"
+        description = f"its checksum differs: a record {owner}"
         if len(lines) > 1:
-            found = f"the checksums of {counted(len(lines), 'line')} from here on differ: records {whose}"
+            description = f"the checksums of {counted(len(lines), 'line')} from here on differ: records {owner}"
         way_out = "left out, and what the trials' folders know of it written anew"
-        findings.append(Finding(path, found, way_out, line=lines[0], loss="what they do not know"))
+        findings.append(Finding(path, description, way_out, line=lines[0], loss="what they do not know"))
     return findings

@@ -59,19 +59,19 @@ def check_data(
     folds = _check_folds(inspection, None if labels is None else len(labels))
     path = folder / paths.VALID_IMAGES
     way_out = "moved away, and made anew by the next start that trains"
-    anew = partial(inspection.note_damage, way_out=way_out, mend=move_away(path))
+    note = partial(inspection.note_damage, way_out=way_out, mend=move_away(path))
     # An older sweep does not have this file, and its report has no pictures.
-    inspection.read(path, lambda path: _check_pictures(path, labels), anew, is_needed=False)
+    inspection.read(path, lambda path: _check_pictures(path, labels), note, is_needed=False)
     if is_kept(folder) and test_ids is not None:
         ids, path = test_ids, folder / paths.SUBMISSION
         path = path if path.exists() else folder / paths.OLD_SUBMISSION
         way_out = "moved away, and kept anew by the next start that trains"
-        anew = partial(inspection.note_damage, way_out=way_out, mend=move_away(path))
-        inspection.read(path, lambda path: _check_kept(path, ids), anew)
+        note = partial(inspection.note_damage, way_out=way_out, mend=move_away(path))
+        inspection.read(path, lambda path: _check_submission_form(path, ids), note)
     return labels, test_ids, folds
 
 
-def _check_kept(path: Path, test_ids: tuple[str, ...]) -> None:
+def _check_submission_form(path: Path, test_ids: tuple[str, ...]) -> None:
     rows = read_kept(path.parent, test_ids).rows
     hold(path, sorted(rows) == list(range(len(test_ids))), "must have each test image once", counted(len(rows), "row"))
 
@@ -81,9 +81,9 @@ def _read_table(path: Path, classes: list[str]) -> tuple[np.ndarray, tuple[str, 
     check_regular(path)
     splits = parsed_table(path.read_bytes())
     labels = [label for label, _ in judging(splits).values()]
-    seen = {label for split in ("train", "validation") for label, _ in splits.get(split, {}).values()}
-    if not labels or not seen <= set(classes):
-        other = sorted(seen - set(classes))[:1] or "no validation split"
+    used_labels = {label for split in ("train", "validation") for label, _ in splits.get(split, {}).values()}
+    if not labels or not used_labels <= set(classes):
+        other = sorted(used_labels - set(classes))[:1] or "no validation split"
         raise DamagedError(path, f"must have the classes of sweep.json, got {other}")
     test_ids = tuple(splits["test"]) if "test" in splits else None
     return np.array([classes.index(label) for label in labels], np.int64), test_ids
@@ -108,10 +108,10 @@ def _check_folds(inspection: Inspection, images: int | None) -> np.ndarray | Non
     path, table = inspection.folder / paths.FOLDS, inspection.folder / paths.DATA_TABLE
     try:
         check_regular(table)
-        written = parsed_folds(table.read_bytes())
+        numbers = parsed_folds(table.read_bytes())
     except (OSError, ValueError, csv.Error, DamagedError):  # the check of the table itself reports this
-        written = None
-    expected = None if written is None else (np.array(written) - 1).astype(np.uint8)
+        numbers = None
+    expected = None if numbers is None else (np.array(numbers) - 1).astype(np.uint8)
 
     def check(path: Path) -> np.ndarray:
         folds = read_array(path)
@@ -133,8 +133,8 @@ def _check_folds(inspection: Inspection, images: int | None) -> np.ndarray | Non
 def _check_pictures(path: Path, labels: np.ndarray | None) -> None:
     images = read_array(path)
     count = len(images) if labels is None else len(labels)
-    is_such = images.dtype == np.uint8 and images.ndim == 4 and (len(images), images.shape[3]) == (count, 3)
-    hold(path, is_such, f"must be {counted(count, 'image')} of uint8", f"{images.dtype} {images.shape}")
+    is_valid = images.dtype == np.uint8 and images.ndim == 4 and (len(images), images.shape[3]) == (count, 3)
+    hold(path, is_valid, f"must be {counted(count, 'image')} of uint8", f"{images.dtype} {images.shape}")
 
 
 def check_results(inspection: Inspection, record: Record, test_ids: tuple[str, ...] | None) -> None:
@@ -149,16 +149,17 @@ def check_results(inspection: Inspection, record: Record, test_ids: tuple[str, .
     if kind == paths.REFIT:
         return
     trials, epochs = trials_table(record), epochs_table(record)
-    ended = set(trials["number"][trials["state"] != State.RUNNING])
+    ended_numbers = set(trials["number"][trials["state"] != State.RUNNING])
     nets = record.settings.folds or 1
-    most = sum(nets * trial.config.get("epochs", 0) for trial in record.trials)  # no table has more rows
+    # A table has a row for each trial or for each epoch; a trial without a config has no epochs.
+    most_rows = sum(max(1, nets * trial.config.get("epochs", 0)) for trial in record.trials)
 
-    def compares(table: pd.DataFrame, columns: list[str]) -> Callable[[Path], None]:
-        expected = _rows(table, columns, ended)
-        return lambda path: _check_same(_rows(_read_results(path, most), columns, ended), expected)
+    def comparison(table: pd.DataFrame, columns: list[str]) -> Callable[[Path], None]:
+        expected = _rows(table, columns, ended_numbers)
+        return lambda path: _check_equal(_rows(_read_results(path, most_rows), columns, ended_numbers), expected)
 
-    checks = dict.fromkeys((paths.TRIALS_CSV, paths.TRIALS_PARQUET), compares(trials, OF_TRIALS))
-    checks[paths.EPOCHS_PARQUET] = compares(epochs, OF_EPOCHS) if len(epochs) else check_regular
+    checks = dict.fromkeys((paths.TRIALS_CSV, paths.TRIALS_PARQUET), comparison(trials, OF_TRIALS))
+    checks[paths.EPOCHS_PARQUET] = comparison(epochs, OF_EPOCHS) if len(epochs) else check_regular
     if kind == SEARCH:
         checks |= {paths.REPORT_PAGE: check_regular, paths.REPORT_TEXT: check_regular}
     if kind == SEARCH and best is not None:
@@ -168,9 +169,9 @@ def check_results(inspection: Inspection, record: Record, test_ids: tuple[str, .
             if (folder / paths.TEST_PROBABILITIES).exists():  # older results do not have this file
                 checks[paths.TEST_PROBABILITIES] = lambda path: _check_probabilities(path, test_ids, record.classes)
     way_out = "the next start of the sweep's command writes all results anew"
-    anew = partial(inspection.note_damage, way_out=way_out, mend=lambda backup: forget_results(folder, backup))
+    note = partial(inspection.note_damage, way_out=way_out, mend=lambda backup: forget_results(folder, backup))
     for name, check in checks.items():
-        inspection.read(folder / name, check, anew)
+        inspection.read(folder / name, check, note)
 
 
 def _check_best(folder: Path, trial: TrialRecord) -> None:
@@ -224,15 +225,15 @@ def _rows(table: pd.DataFrame, columns: list[str], numbers: set[int]) -> list[tu
     return [tuple(None if pd.isna(value) else value for value in row) for row in chosen.itertuples(index=False)]
 
 
-def _check_same(found: list[tuple[Any, ...]], expected: list[tuple[Any, ...]]) -> None:
+def _check_equal(rows: list[tuple[Any, ...]], expected_rows: list[tuple[Any, ...]]) -> None:
     """Compares two lists of rows.
 
     Raises:
       ValueError: they differ; the message shows the first difference.
     """
-    for got, wanted in zip_longest(found, expected):
-        if got != wanted:
-            raise ValueError(f"must have the row {_text(wanted)}, got {_text(got)}")
+    for row, expected in zip_longest(rows, expected_rows):
+        if row != expected:
+            raise ValueError(f"must have the row {_text(expected)}, got {_text(row)}")
 
 
 def _text(row: tuple[Any, ...] | None) -> str:

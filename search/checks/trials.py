@@ -21,19 +21,24 @@ RESTORE_DATABASE = "restore the database from the server's backup: `--repair` ch
 
 
 class Trials:
-    """The trials as they must be, and the findings and the repair that lead there.
+    """The trials as they must be, the findings on them, and the repair.
 
     Args:
       journal: the journal's path; None for a ledger in a database, to which nothing is written here.
-      logged: all trials of the ledger by number, without gaps.
-      found: what is wrong with the journal itself.
+      ledger_trials: all trials of the ledger by number, without gaps.
+      journal_findings: what is wrong with the journal itself.
     """
 
     def __init__(
-        self, folder: Path, file: SweepFile, journal: Path | None, logged: list[FrozenTrial], found: Iterable[Finding]
+        self,
+        folder: Path,
+        file: SweepFile,
+        journal: Path | None,
+        ledger_trials: list[FrozenTrial],
+        journal_findings: Iterable[Finding],
     ) -> None:
-        self.folder, self.file, self.journal, self.found = folder, file, journal, found
-        self.mendings = [Mending(trial, paths.trial_folder(folder, trial.number), file) for trial in logged]
+        self.folder, self.file, self.journal, self.journal_findings = folder, file, journal, journal_findings
+        self.mendings = [Mending(trial, paths.trial_folder(folder, trial.number), file) for trial in ledger_trials]
         for mending in self.mendings:
             mending.mend()
 
@@ -46,16 +51,16 @@ class Trials:
         change: Values = {"mend": self.write}
         if self.journal is None:
             change = {"way_out": RESTORE_DATABASE, "loss": ""}
-        findings = [replace(finding, **change) for finding in self.found]
+        findings = [replace(finding, **change) for finding in self.journal_findings]
         for each in self.mendings:
-            findings += [replace(found, **change) if each.is_usable else found for found in each.findings]
+            findings += [replace(finding, **change) if each.is_usable else finding for finding in each.findings]
         return findings
 
     def write(self, backup: Backup) -> None:
         """Writes a new journal: the study, then each trial in one record."""
         assert self.journal is not None
-        for again in (mending for mending in self.mendings if mending.is_again):
-            folder = paths.trial_folder(self.folder, again.number)
+        for mending in (each for each in self.mendings if each.trains_again):
+            folder = paths.trial_folder(self.folder, mending.number)
             if not folder.is_symlink() and not paths.attempts(folder):  # with kept files the trial would seem ended
                 for path in (*(folder / name for name in paths.KEPT), *paths.epoch_logits(folder).values()):
                     backup.take(path)
@@ -74,6 +79,6 @@ class Trials:
             try:
                 study.add_trial(trial)
             except ValueError as error:
-                found = f"trial {trial.number} cannot be written: {error}"
-                raise DamagedError(self.journal, found, "restore the ledger") from None
+                description = f"trial {trial.number} cannot be written: {error}"
+                raise DamagedError(self.journal, description, "restore the ledger") from None
         save_bytes(self.journal, b"".join(map(line_of, journal.records)))

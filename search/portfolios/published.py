@@ -12,16 +12,16 @@ CONTEST_NOTE = (
 
 def _in_space_1() -> dict[str, Values]:
     """Returns the published runs on all images, by name, as parameters of the first default space."""
-    published = dict(batch_size=200, p_flip=0.5)
+    common = dict(batch_size=200, p_flip=0.5)
     resnet = "resnet18" if resnet18_weights_at_hand() else "resnet18 from scratch"
     cnn = dict(arch="cnn", width=1.0, depth=2, head=128)
     return {
-        "mlp": published
+        "mlp": common
         | dict(arch="mlp", width=1.0, optimizer="sgd", schedule="constant", lr=1e-3, weight_decay=5e-4)
         | dict(batch_size=50, epochs=5),
-        "cnn": published | cnn | dict(lr=1e-3, weight_decay=5e-4, epochs=25, p_colour=0.0),
+        "cnn": common | cnn | dict(lr=1e-3, weight_decay=5e-4, epochs=25, p_colour=0.0),
         "cnn-7": cnn | dict(lr=2e-3, weight_decay=8e-4, batch_size=400, epochs=10, p_flip=0.7, p_colour=0.5),
-        resnet: published
+        resnet: common
         | dict(arch="resnet18", optimizer="sgd", schedule="step", lr=1e-3, weight_decay=0.0, epochs=40, p_mix=0.0),
     }
 

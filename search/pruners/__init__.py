@@ -1,4 +1,4 @@
-"""The pruners, which decide at its rungs whether a trial continues; they are looked up by name and number.
+"""The pruners, which decide at each rung of a trial whether it continues; they are looked up by name and number.
 
 A pruner is a file `NAME_NUMBER.py` with a function `new`, which makes a `Pruner`. To add one, add its file and its line
 in `PRUNERS`.
@@ -31,7 +31,7 @@ NAMES = tuple(dict.fromkeys(name for name, _ in PRUNERS))
 class Pruner(Protocol):
     """The contract of a pruner: it reads only the values that trials reported and stores nothing.
 
-    So a restart decides the same. A step is an epoch, or a whole fold if each trial has a net for each fold.
+    A restart therefore decides the same. A step is an epoch, or a whole fold if each trial has a net for each fold.
     """
 
     folds: int | None
@@ -61,7 +61,7 @@ def new_pruner(name: str, version: int = NEWEST, folds: int | None = None) -> Pr
       version: the number that `sweep.json` stores; the newest file of this name up to it is used.
       folds: the number of folds, if a trial trains a net for each.
     """
-    own = max(known for each, known in PRUNERS if each == name and known <= version)
-    pruner: Pruner = import_module(f"{__name__}.{name}_{own}").new()
+    number = max(number for each, number in PRUNERS if each == name and number <= version)
+    pruner: Pruner = import_module(f"{__name__}.{name}_{number}").new()
     pruner.folds = folds
     return pruner

@@ -37,7 +37,7 @@ class Entrant:
       number: the trial's number.
       epochs: the epochs of its config.
       values: the best value so far, by the step (from 1) after which it was reported.
-      group: a trial is compared only with those of its own group.
+      group: a trial is compared only with trials of its own group.
     """
 
     number: int
@@ -65,13 +65,13 @@ class PausingHalving(optuna.pruners.BasePruner):
 
     def __init__(self, shares: tuple[Fraction, ...] = SHARES) -> None:
         self.shares = shares
-        # These are kept between the decisions of one study; otherwise each would read all trials anew.
+        # This state is kept between the decisions of one study; otherwise each decision would read all trials again.
         self._study: optuna.Study | None = None
-        self._known: dict[int, tuple[FrozenTrial, Entrant]] = {}
+        self._entrants: dict[int, tuple[FrozenTrial, Entrant]] = {}
         self._ranked: Ranked = {}
 
     def rungs(self, epochs: int) -> tuple[int, ...]:
-        """Returns the steps after which a trial of so many epochs is decided on; its last step is never one of them."""
+        """Returns the steps after which a trial of so many epochs may be paused; its last step is never one of them."""
         return tuple(_rungs(epochs, self.folds))
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
@@ -80,77 +80,77 @@ class PausingHalving(optuna.pruners.BasePruner):
 
     def promoted(self, study: optuna.Study, paused: Iterable[FrozenTrial], is_last: bool = False) -> list[int]:
         """Returns the numbers of those paused trials that may continue now, as `going_on` does."""
-        self._take_in(study)
-        asked = [self._known[trial.number][1] for trial in paused]
-        return self._chosen(self._waiting(asked), self._ranked, is_last)
+        self._rank_new_values(study)
+        candidates = [self._entrants[trial.number][1] for trial in paused]
+        return self._choose(self._group_by_place(candidates), self._ranked, is_last)
 
-    def _take_in(self, study: optuna.Study) -> None:
+    def _rank_new_values(self, study: optuna.Study) -> None:
         """Ranks the values that reached rungs since the last decision; values that are already ranked never change."""
         if study is not self._study:
-            self._study, self._known, self._ranked = study, {}, {}
+            self._study, self._entrants, self._ranked = study, {}, {}
         for trial in study.get_trials(deepcopy=False):
-            before = self._known.get(trial.number)
-            if before and before[0] is trial:
+            previous = self._entrants.get(trial.number)
+            if previous and previous[0] is trial:
                 continue
             values = dict(trial.intermediate_values)  # a copy, because Optuna adds later values to the same dict
             entrant = Entrant(trial.number, epochs_of(trial), values, is_pretrained(trial))
-            there = before[1].values if before else {}
-            for step, place, ranked in self._came(entrant, study.direction == StudyDirection.MAXIMIZE):
-                if step not in there:
-                    insort(self._ranked.setdefault(place, []), ranked)
-            self._known[trial.number] = trial, entrant
+            old_values = previous[1].values if previous else {}
+            for step, place, key in self._rungs_reached(entrant, study.direction == StudyDirection.MAXIMIZE):
+                if step not in old_values:
+                    insort(self._ranked.setdefault(place, []), key)
+            self._entrants[trial.number] = trial, entrant
 
     def going_on(
-        self, asked: Iterable[Entrant], entrants: Iterable[Entrant], maximize: bool = True, is_last: bool = False
+        self, candidates: Iterable[Entrant], entrants: Iterable[Entrant], maximize: bool = True, is_last: bool = False
     ) -> list[int]:
         """Returns the numbers of the trials that may continue now, in the order in which they should.
 
         Trials at the highest rung come first.
 
         Args:
-          asked: trials that stand at a rung and have not continued from it.
-          entrants: all trials, including those in `asked`.
+          candidates: trials that stand at a rung and have not continued from it.
+          entrants: all trials, including `candidates`.
           maximize: whether a greater value is better.
           is_last: whether no other trial will reach any rung unless one of these continues. If none may by its share,
             the best one at each rung may; and where fewer than `FEWEST_PEERS` trials reached a rung, all of them may.
         """
-        waiting = self._waiting(asked)
-        there: Ranked = {place: [] for place in waiting}
-        for each in entrants:
-            for _, place, ranked in self._came(each, maximize):
-                if place in there:
-                    there[place].append(ranked)
-        for of_place in there.values():
-            of_place.sort()
-        return self._chosen(waiting, there, is_last)
+        waiting = self._group_by_place(candidates)
+        ranked: Ranked = {place: [] for place in waiting}
+        for entrant in entrants:
+            for _, place, key in self._rungs_reached(entrant, maximize):
+                if place in ranked:
+                    ranked[place].append(key)
+        for keys in ranked.values():
+            keys.sort()
+        return self._choose(waiting, ranked, is_last)
 
-    def _came(self, entrant: Entrant, maximize: bool) -> Iterator[tuple[int, Place, tuple[float, int]]]:
+    def _rungs_reached(self, entrant: Entrant, maximize: bool) -> Iterator[tuple[int, Place, tuple[float, int]]]:
         """Yields, for each rung that a trial reached, the step, the place, and the key that ranks it, lowest first."""
         for step, rung in _rungs(entrant.epochs, self.folds).items():
             if (value := entrant.values.get(step)) is not None:
                 yield step, (rung, entrant.group), (-value if maximize else value, entrant.number)
 
-    def _waiting(self, asked: Iterable[Entrant]) -> dict[Place, set[int]]:
+    def _group_by_place(self, candidates: Iterable[Entrant]) -> dict[Place, set[int]]:
         """Returns the numbers of the trials by the place at which they stand."""
         waiting: dict[Place, set[int]] = {}
-        for each in asked:
-            rung = _rungs(each.epochs, self.folds)[max(each.values)]
-            waiting.setdefault((rung, each.group), set()).add(each.number)
+        for entrant in candidates:
+            rung = _rungs(entrant.epochs, self.folds)[max(entrant.values)]
+            waiting.setdefault((rung, entrant.group), set()).add(entrant.number)
         return waiting
 
-    def _chosen(self, waiting: dict[Place, set[int]], ranked: Ranked, is_last: bool) -> list[int]:
+    def _choose(self, waiting: dict[Place, set[int]], ranked: Ranked, is_last: bool) -> list[int]:
         """Returns the numbers of the waiting trials that may continue, as `going_on` does."""
         by_share: list[tuple[int, int, int]] = []
         at_last: list[tuple[int, int, int]] = []
         for place, numbers in waiting.items():
-            there, (rung, _) = ranked[place], place
-            most = int(self.shares[rung] * len(there))
-            fewest = 1 if len(there) >= FEWEST_PEERS else len(there)
-            for nth, (_, number) in enumerate(there[: max(most, fewest)]):
+            ranking, (rung, _) = ranked[place], place
+            quota = int(self.shares[rung] * len(ranking))
+            last_quota = 1 if len(ranking) >= FEWEST_PEERS else len(ranking)
+            for position, (_, number) in enumerate(ranking[: max(quota, last_quota)]):
                 if number in numbers:
-                    (by_share if nth < most else at_last).append((-rung, nth, number))
-        found = by_share or (at_last if is_last else [])
-        return [number for *_, number in sorted(found)]
+                    (by_share if position < quota else at_last).append((-rung, position, number))
+        keys = by_share or (at_last if is_last else [])
+        return [number for *_, number in sorted(keys)]
 
 
 @cache  # every decision asks for the rungs of all trials

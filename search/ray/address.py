@@ -15,7 +15,7 @@ from sweep.search.ray.ray_2_60 import newest_cluster_here
 from sweep.storage.errors import ConfigError, UserError
 
 VARIABLE = "RAY_ADDRESS"
-ANSWER_SECONDS = 5.0  # for a server to take a connection, and to say its first words
+ANSWER_SECONDS = 5.0  # for a server to accept a connection and send its first bytes
 # gRPC speaks HTTP/2, which begins with the client's preface and its settings, here an empty list. Every server answers
 # first with its own settings: a frame of type 4.
 HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
@@ -32,32 +32,32 @@ class RayFailedError(UserError):
 
 
 def place(address: str | None) -> str | None:
-    """Returns where Ray runs: the given address, else RAY_ADDRESS, which a job of a cluster has; None for here.
+    """Returns where Ray runs: the given address, else RAY_ADDRESS, which jobs of a cluster have; None for this machine.
 
     Raises:
       ConfigError: a driver cannot use the address.
     """
-    found = address or os.environ.get(VARIABLE) or None
-    if found is None or found == "local":
+    target = address or os.environ.get(VARIABLE) or None
+    if target is None or target == "local":
         return None
-    if found == "auto":
-        variable = os.environ.get(VARIABLE) or "auto"  # more precise, where there is one
-        return found if variable in ("auto", "local") else place(variable)
-    name, rule = named(found), "must be auto, local or HOST:PORT of the head's GCS (port 6379 as a rule)"
-    if found.startswith(("http://", "https://")):
+    if target == "auto":
+        variable = os.environ.get(VARIABLE) or "auto"  # it may have the address itself
+        return target if variable in ("auto", "local") else place(variable)
+    name, rule = named(target), "must be auto, local or HOST:PORT of the head's GCS (port 6379 as a rule)"
+    if target.startswith(("http://", "https://")):
         raise ConfigError(
             f"{name}: is where jobs are submitted to; {rule}. Unset RAY_ADDRESS, or give --address HOST:PORT, or "
             "submit this command as a job: `ray job submit`"
         )
-    if found.startswith("ray://"):
+    if target.startswith("ray://"):
         raise ConfigError(
             f"{name}: is of a Ray client, and a sweep runs on the cluster itself; {rule}. Start it on a machine of the "
             "cluster with --address auto, or submit it as a job: `ray job submit`"
         )
-    host, port = host_and_port(found)
+    host, port = host_and_port(target)
     if not host or not 0 < port < 65536:
         raise ConfigError(f"{name}: {rule}")
-    return found
+    return target
 
 
 def check(address: str | None) -> None:
@@ -66,9 +66,9 @@ def check(address: str | None) -> None:
     Raises:
       ConfigError: it cannot, or nothing answers there.
     """
-    found = place(address)
-    if found not in (None, "auto"):
-        check_answers(found, named(found))
+    target = place(address)
+    if target not in (None, "auto"):
+        check_answers(target, named(target))
 
 
 def check_answers(address: str, name: str) -> None:
@@ -107,29 +107,29 @@ def answers(address: str, seconds: float = ANSWER_SECONDS) -> str:
     try:
         return fault_of(resolved(address, seconds), seconds)
     except OSError as error:
-        return _in_words(error)
+        return _error_text(error)
 
 
 def resolved(address: str, seconds: float) -> list[Any]:
-    """Returns the servers that HOST:PORT may stand for, each as `socket.getaddrinfo` returns it.
+    """Returns the socket addresses of HOST:PORT, each as `socket.getaddrinfo` returns it.
 
     Raises:
-      OSError: the name is not known, or no name server says so in time.
+      OSError: the name is not known, or no name server answers in time.
     """
-    found: Future[list[Any]] = Future()
+    addresses: Future[list[Any]] = Future()
     host, port = host_and_port(address)
 
     def resolve() -> None:
         try:
-            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            addresses.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except UnicodeError as error:  # raised by Python for a name with a part that is empty or too long
-            found.set_exception(OSError(f"no name of a host: {error}"))
+            addresses.set_exception(OSError(f"no name of a host: {error}"))
         except OSError as error:
-            found.set_exception(error)
+            addresses.set_exception(error)
 
     threading.Thread(target=resolve, daemon=True).start()  # the call may take minutes and has no limit
     try:
-        return found.result(seconds)
+        return addresses.result(seconds)
     except TimeoutError:
         raise TimeoutError(f"no answer of a name server in {seconds:.0f} s") from None
 
@@ -158,54 +158,55 @@ def _fault_at(kind: tuple[int, int, int], server: Any, seconds: float) -> str:
                 return ""  # it would answer only a client with a certificate
             client.sendall(HELLO)
             head = b""
-            while len(head) < 4 and (more := client.recv(4 - len(head))):
-                head += more
+            while len(head) < 4 and (part := client.recv(4 - len(head))):
+                head += part
     except TimeoutError:
         return f"no answer in {seconds:.0f} s"
     except OSError as error:
-        return _in_words(error)
+        return _error_text(error)
     return "" if len(head) == 4 and head[3] == SETTINGS else "what listens there is not Ray"
 
 
-def _in_words(error: OSError) -> str:
+def _error_text(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def running_here(name: str, private: str) -> str:
+def running_here(name: str, private_prefix: str) -> str:
     """Returns the address of the cluster that this machine is part of: that of `ray start`, else the only one.
 
     A session that a driver has started for itself alone does not count, because it ends with its driver.
 
     Args:
       name: the flag or variable that asked for it, for messages.
-      private: the prefix of such sessions' folder names.
+      private_prefix: how the names of such sessions' folders begin.
 
     Raises:
       ConfigError: there is none, or there are several and none is the newest.
     """
-    running = _clusters_here(private)
+    addresses = _clusters_here(private_prefix)
     newest = newest_cluster_here()
-    if newest and (newest in running or not running):
+    if newest and (newest in addresses or not addresses):
         return newest
-    if not running:
+    if not addresses:
         raise ConfigError(
             f"{name}: no Ray cluster runs on this machine; start one (`ray start --head`) or name one by HOST:PORT, or "
             "leave this out and unset RAY_ADDRESS: then Ray runs on this machine for this sweep alone"
         )
-    if len(running) > 1:
-        raise ConfigError(f"{name}: several Ray clusters run on this machine; name one of {', '.join(sorted(running))}")
-    return running.pop()
+    if len(addresses) > 1:
+        choices = ", ".join(sorted(addresses))
+        raise ConfigError(f"{name}: several Ray clusters run on this machine; name one of {choices}")
+    return addresses.pop()
 
 
-def _clusters_here(private: str) -> set[str]:
+def _clusters_here(private_prefix: str) -> set[str]:
     """Returns the addresses by which the nodes on this machine have joined their clusters, without private sessions."""
     import psutil  # comes with Ray if it is not installed by itself
 
-    found = set()
+    addresses = set()
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or [""]
         flags = dict(word.lstrip("-").split("=", 1) for word in words if word.startswith("--") and "=" in word)
         folder = os.path.basename(flags.get("temp_dir", "").rstrip("/"))
-        if os.path.basename(words[0]) == "raylet" and "gcs-address" in flags and not folder.startswith(private):
-            found.add(flags["gcs-address"])
-    return found
+        if os.path.basename(words[0]) == "raylet" and "gcs-address" in flags and not folder.startswith(private_prefix):
+            addresses.add(flags["gcs-address"])
+    return addresses

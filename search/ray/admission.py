@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Check = Callable[[Sequence[Node], Path], Mapping[str, list[str]]]
 
-NODE_LABEL = "ray.io/node-id"  # that Ray gives each node
+NODE_LABEL = "ray.io/node-id"  # the label by which Ray knows a node
 
 
 class Admission:
@@ -36,11 +36,11 @@ class Admission:
     Attributes:
       admitted: the ids of the nodes that get trials.
       refused: what the other checked nodes lack, by their ids.
-      news: the lines that people have yet to be told.
+      news: the lines that people have not been shown yet.
     """
 
     def __init__(self, sweep: Path, admitted: Iterable[str], check: "Check" = found_on) -> None:
-        """Begins with the nodes that are there.
+        """Begins with the nodes that the cluster has now.
 
         Args:
           admitted: the ids of the nodes that have passed the checks.
@@ -51,47 +51,47 @@ class Admission:
         self.news: deque[str] = deque()
         self.gate = Gate(self.admitted, f"nodes of {sweep.name} {time.time_ns()}")
         self.verdicts: Any = None
-        self.asked: list[Node] = []
-        self.found: Future[Mapping[str, list[str]]] | None = None
+        self.candidates: list[Node] = []
+        self.pending_check: Future[Mapping[str, list[str]]] | None = None
 
-    def admits(self, there: Sequence["Node"]) -> "list[Node]":
+    def admits(self, nodes: Sequence["Node"]) -> "list[Node]":
         """Returns those of the nodes that get trials; starts a check of the new ones, and does not wait for it."""
-        if self.found is not None and self.found.done():
-            self._take(self.found)
-            self.found = None
-        new = [node for node in there if node.id not in self.admitted and node.id not in self.refused]
-        if new and self.found is None:
-            self.asked, self.found = new, Future()
-            # A daemon, for which the end of the driver does not wait: a node that does not answer has a minute for it.
-            threading.Thread(target=self._check, args=(new, self.found), daemon=True).start()
-        return [node for node in there if node.id in self.admitted]
+        if self.pending_check is not None and self.pending_check.done():
+            self._take(self.pending_check)
+            self.pending_check = None
+        new = [node for node in nodes if node.id not in self.admitted and node.id not in self.refused]
+        if new and self.pending_check is None:
+            self.candidates, self.pending_check = new, Future()
+            # The driver does not wait for a daemon thread when it ends: a node that does not answer takes a minute.
+            threading.Thread(target=self._check, args=(new, self.pending_check), daemon=True).start()
+        return [node for node in nodes if node.id in self.admitted]
 
     def take_news(self) -> list[str]:
         """Returns the news, each line only once."""
         return [self.news.popleft() for _ in range(len(self.news))]
 
-    def _check(self, new: "list[Node]", found: "Future[Mapping[str, list[str]]]") -> None:
+    def _check(self, new: "list[Node]", future: "Future[Mapping[str, list[str]]]") -> None:
         try:
-            found.set_result(self.check(new, self.sweep))
+            future.set_result(self.check(new, self.sweep))
         except Exception as error:
-            found.set_exception(error)
+            future.set_exception(error)
 
-    def _take(self, found: "Future[Mapping[str, list[str]]]") -> None:
+    def _take(self, future: "Future[Mapping[str, list[str]]]") -> None:
         """Admits or refuses the nodes that were checked, and tells the workers that wait on them."""
-        if found.exception():  # others notice if Ray or the storage has gone; the nodes are asked again
+        if future.exception():  # Ray or the storage may have gone, which others notice; the nodes are checked again
             return
-        lacks = {node.id: found.result().get(node.id, []) for node in self.asked}
-        self.news.extend(f"{line}. It gets no trial." for lines in lacks.values() for line in lines)
-        self.refused = {**self.refused, **{id: "\n".join(lines) for id, lines in lacks.items() if lines}}
-        self.admitted |= {id for id, lines in lacks.items() if not lines}
+        problems = {node.id: future.result().get(node.id, []) for node in self.candidates}
+        self.news.extend(f"{line}. It gets no trial." for lines in problems.values() for line in lines)
+        self.refused = {**self.refused, **{id: "\n".join(lines) for id, lines in problems.items() if lines}}
+        self.admitted |= {id for id, lines in problems.items() if not lines}
         self.verdicts = self.verdicts or self.gate.opened()
-        self.verdicts.tell.remote({id: "\n".join(lines) for id, lines in lacks.items()})
+        self.verdicts.tell.remote({id: "\n".join(lines) for id, lines in problems.items()})
 
 
 class Placement(tune.PlacementGroupFactory):
-    """Asks Ray for a place that has what a trial gets, on no node that has been refused by then.
+    """A request to Ray for a place with the resources of a trial, on no node that has been refused by then.
 
-    Tune takes all of them for the same request, whenever they were made, so that a worker is reused for any of them.
+    Tune regards all of them as the same request, whenever they were made, so it reuses a worker for any of them.
     """
 
     def __init__(self, resources: Mapping[str, float], admission: Admission) -> None:
@@ -100,8 +100,8 @@ class Placement(tune.PlacementGroupFactory):
         Args:
           resources: what a trial gets, by Tune's names for resources.
         """
-        plain = resource_dict_to_pg_factory(dict(resources))
-        super().__init__(plain.bundles, plain.strategy)
+        request = resource_dict_to_pg_factory(dict(resources))
+        super().__init__(request.bundles, request.strategy)
         self.admission = admission
 
     def to_placement_group(self) -> Any:
@@ -112,5 +112,5 @@ class Placement(tune.PlacementGroupFactory):
         return placement_group(self.bundles, self.strategy, bundle_label_selector=selector)
 
     def __reduce__(self) -> Any:
-        """Pickles as a plain request, because a worker only learns what it has, and places nothing."""
+        """Pickles as a plain request, because a worker only reads which resources it has."""
         return tune.PlacementGroupFactory, (self.bundles, self.strategy)

@@ -1,4 +1,4 @@
-"""Gives nodes that do not see the driver's files the pixels of a sweep and its weights, a block at a time."""
+"""Sends the pixels and the weights of a sweep, block by block, to nodes that do not see the driver's files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,6 @@ def blocks_of(data: "Dataset", table: dict[str, Weights]) -> Any:
     pixels = images.path if isinstance(images, StoredPixels) else None
     if pixels is None and not table:
         return None
-    files = {net: cache.path_of(net, each.sha256) for net, each in table.items()}
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    return ray.remote(num_cpus=0)(Blocks).options(scheduling_strategy=here, max_concurrency=4).remote(pixels, files)
+    files = {net: cache.path_of(net, weights.sha256) for net, weights in table.items()}
+    home = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return ray.remote(num_cpus=0)(Blocks).options(scheduling_strategy=home, max_concurrency=4).remote(pixels, files)

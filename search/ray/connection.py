@@ -39,7 +39,7 @@ LEDGER_VARIABLE = "PGPASSWORD"  # a secret of the driver: workers never speak to
 # written its report.
 OUTLIVES_THE_GCS = {"RAY_gcs_rpc_server_reconnect_timeout_s": "600"}
 
-SESSION_PREFIX = "sweep-ray-"  # of the folders of private sessions, by which other sweeps leave them alone
+SESSION_PREFIX = "sweep-ray-"  # of the folders of private sessions, which other sweeps leave alone
 SOCKET = "/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.10"  # the longest path below such a folder
 DEFAULT_PLACE = "/tmp"  # noqa: S108 (the folder in it has a name of its own)
 LONGEST_SOCKET_PATH = 103 if sys.platform == "darwin" else 107  # bytes that the system allows
@@ -57,7 +57,7 @@ def prepare() -> None:
 
 @contextmanager
 def connected(address: str | None, out: TextIO | None = None) -> Iterator["Vigil"]:
-    """Holds a Ray session for the block; one that was started here ends with it.
+    """Holds a Ray session for the block; a session that was started here ends with the block.
 
     Args:
       address: a cluster's address, as `search.ray.address.place` returns it; None starts a session on this machine.
@@ -101,7 +101,7 @@ class _Starting(threading.Thread):
 
     Ray forks its processes here. An exception that a signal handler raises during a fork would be lost, so the main
     thread does not call it. The processes end with the thread that forked them, so this thread lives as long as the
-    session. It is a daemon, for which the end of the process does not wait, because `ray.init` may never return.
+    session. It is a daemon thread, so that the process can end although `ray.init` may never return.
     """
 
     def __init__(self, options: dict[str, Any]) -> None:
@@ -125,7 +125,7 @@ class _Starting(threading.Thread):
 
         Raises:
           TimeoutError: Ray took longer.
-          Interrupted: a signal came; Ray has ended, unless it neither starts nor fails.
+          Interrupted: a signal came; Ray was shut down, unless its start neither succeeds nor fails.
         """
         try:
             for _ in looks(START_SECONDS, HANDLERS_SECONDS):
@@ -158,7 +158,7 @@ def _join(address: str) -> _Starting:
         address = running_here(name, SESSION_PREFIX)
         ray_2_60.use_token_of_cluster()
     check_answers(address, name)
-    # The package is sent as a module: a job may have a working_dir, and Ray takes no second one.
+    # The package is sent as a module: a job may have a working_dir, and Ray accepts no second one.
     code = [f"{PACKAGE}"]
     buckets = {name: os.environ[name] for name in OF_BUCKETS if name in os.environ}
     variables = {**QUIET, **buckets, LEDGER_VARIABLE: ""}
@@ -194,16 +194,16 @@ def _start_in(folder: Path) -> _Starting:
     # Workers inherit this environment. A runtime_env would do the same, but 3 s later: an agent would have to start
     # first, and the workers that Ray starts ahead of need could not be used.
     paths = [f"{PACKAGE.parent}", *filter(None, [os.environ.get("PYTHONPATH")])]
-    here = {
+    variables = {
         "PYTHONPATH": os.pathsep.join(paths),
         LEDGER_VARIABLE: None,
         **OUTLIVES_THE_GCS,
     }
     if ray_2_60.is_used():  # the token is in no file, so that it works without a writable home
-        here |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        variables |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     gpus = {"num_gpus": 1} if has_apple_gpu() else {}  # Ray counts NVIDIA's by itself, and none of Apple's
     nodes: list[Any] = []
-    with _environment(here), ray_2_60.lean(nodes):
+    with _environment(variables), ray_2_60.lean(nodes):
         ray_2_60.read_environment_again()
         starting = _Starting({"address": "local", "include_dashboard": False, "_temp_dir": str(folder), **gpus})
         try:
@@ -214,12 +214,12 @@ def _start_in(folder: Path) -> _Starting:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         except Exception as error:  # Ray has no class of its own for this
-            ended = [f"its {name} ended" for node in nodes for name, _ in node.dead_processes()]
+            causes = [f"its {name} ended" for node in nodes for name, _ in node.dead_processes()]
             for node in nodes:
                 node.kill_all_processes(check_alive=False)
             starting.over.set()
             raise RayFailedError(
-                f"Ray could not be started on this machine: {'; '.join([*ended, last_line(error)])} (its own words: "
+                f"Ray could not be started on this machine: {'; '.join([*causes, last_line(error)])} (its own words: "
                 f"{folder}). Is there room for it (`df {folder} /dev/shm`, `ulimit -n`, `ulimit -u`, memory), and is "
                 "the machine not too busy?"
             ) from error
@@ -231,21 +231,21 @@ def session_folder(out: TextIO | None = None) -> Path:
     Raises:
       ConfigError: there is no such place that can be written.
     """
-    refused = []
-    named_by = {name: os.environ[name] for name in ("RAY_TMPDIR", "TMPDIR") if os.environ.get(name)}
-    for name, place in {**named_by, "": DEFAULT_PLACE}.items():
+    problems = []
+    named_places = {name: os.environ[name] for name in ("RAY_TMPDIR", "TMPDIR") if os.environ.get(name)}
+    for name, place in {**named_places, "": DEFAULT_PLACE}.items():
         length = len(os.fsencode(f"{place}/{SESSION_PREFIX}12345678{SOCKET}"))
         try:
             if length > LONGEST_SOCKET_PATH:
                 raise OSError(f"its sockets would have paths of {length} bytes, the system takes {LONGEST_SOCKET_PATH}")
             folder = Path(tempfile.mkdtemp(prefix=SESSION_PREFIX, dir=place))
         except OSError as error:
-            refused.append(f"{name} {place}".strip() + f": Ray's session cannot lie there ({error.strerror or error})")
+            problems.append(f"{name} {place}".strip() + f": Ray's session cannot lie there ({error.strerror or error})")
             continue
-        for line in refused:
+        for line in problems:
             print(f"{line}; it lies in {place}.", file=out, flush=True)
         return folder
-    raise ConfigError("\n".join(refused) + "\nset RAY_TMPDIR to a folder with a short path that can be written")
+    raise ConfigError("\n".join(problems) + "\nset RAY_TMPDIR to a folder with a short path that can be written")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -260,14 +260,14 @@ def last_line(error: BaseException) -> str:
 
 
 @contextmanager
-def _environment(changed: Mapping[str, str | None]) -> Iterator[None]:
+def _environment(variables: Mapping[str, str | None]) -> Iterator[None]:
     """Sets these variables of the environment for the block, or removes those whose value is None."""
-    before = {name: os.environ.get(name) for name in changed}
+    previous = {name: os.environ.get(name) for name in variables}
     try:
-        _set(changed)
+        _set(variables)
         yield
     finally:
-        _set(before)
+        _set(previous)
 
 
 def _set(variables: Mapping[str, str | None]) -> None:

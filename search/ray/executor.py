@@ -35,8 +35,8 @@ from sweep.trainable.worker.ray_trial import RayTrial
 from sweep.trainable.worker.report import Report
 
 RUNNING, PENDING = tune_trial.Trial.RUNNING, tune_trial.Trial.PENDING  # Tune's words for its own trials
-SAID_AFTER_SECONDS = 30.0  # without a place for any trial, until people are told
-RAY_OUT_OF_MEMORY = "running low on memory"  # how ray.exceptions.OutOfMemoryError puts it
+NO_PLACE_SECONDS = 30.0  # without a place for any trial, until people are told
+RAY_OUT_OF_MEMORY = "running low on memory"  # from the message of ray.exceptions.OutOfMemoryError
 
 
 class Abort(BaseException):
@@ -47,8 +47,8 @@ class Stopped(BaseException):
     """The sweep is stopping, and nothing runs any more."""
 
 
-class _Bridged:
-    """Calls the bridge in such a way that its errors get past Tune."""
+class _BridgeClient:
+    """A base class for parts of Tune that call the bridge; it lets the bridge's errors get past Tune."""
 
     def __init__(self, bridge: Bridge) -> None:
         self.bridge = bridge
@@ -69,12 +69,12 @@ class _Bridged:
             raise Abort from error
 
 
-class BridgeSearcher(_Bridged, Searcher):
+class BridgeSearcher(_BridgeClient, Searcher):
     """Asks the bridge for orders, and tells it how Tune's trials end."""
 
     def __init__(self, bridge: Bridge, on_idle: Callable[[], object] = lambda: None) -> None:
         Searcher.__init__(self, metric="report", mode="max")
-        _Bridged.__init__(self, bridge)
+        _BridgeClient.__init__(self, bridge)
         self.on_idle: Callable[[], object] | None = on_idle
         self.has_report = False
         self.orders: dict[str, dict[str, Any]] = {}
@@ -116,7 +116,7 @@ class BridgeSearcher(_Bridged, Searcher):
         """Restores nothing, because the ledger keeps everything."""
 
 
-class BridgeScheduler(_Bridged, FIFOScheduler):
+class BridgeScheduler(_BridgeClient, FIFOScheduler):
     """Shows every report to the bridge, and stops the trials that it wants stopped."""
 
     def __init__(self, bridge: Bridge, check: Callable[[], None] = lambda: None) -> None:
@@ -126,7 +126,7 @@ class BridgeScheduler(_Bridged, FIFOScheduler):
           check: raises if Ray itself has ended; a worker that died of that does not cost its trial an attempt.
         """
         FIFOScheduler.__init__(self)
-        _Bridged.__init__(self, bridge)
+        _BridgeClient.__init__(self, bridge)
         self.check = check
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
@@ -167,7 +167,7 @@ class BridgeScheduler(_Bridged, FIFOScheduler):
         return self.bridge.node_of(order["number"]) in {names.get(node) for node in ray_2_60.drained_nodes()}
 
 
-class BridgeCallback(_Bridged, tune.Callback):
+class BridgeCallback(_BridgeClient, tune.Callback):
     """Tells the bridge the time, the room for trials and where each trial runs, between results too.
 
     It also tells people if no trial finds a place to run.
@@ -227,14 +227,14 @@ class BridgeCallback(_Bridged, tune.Callback):
             self.waiting_since, self.bridge.is_stuck = None, False
         elif self.waiting_since is None:
             self.waiting_since = time.monotonic()
-        elif time.monotonic() - self.waiting_since > SAID_AFTER_SECONDS:
+        elif time.monotonic() - self.waiting_since > NO_PLACE_SECONDS:
             self.bridge.is_stuck = True
             self.bridge.watcher.announced(
                 "No worker has started yet; this machine is busy, or log.txt says why."
                 if self.is_local
                 else "No trial has a place to run; they wait for a node of the cluster to come."
             )
-            self.waiting_since = math.inf  # once, until one runs
+            self.waiting_since = math.inf  # not said again until a trial runs
 
 
 def execute(
@@ -255,7 +255,7 @@ def execute(
       room: returns how many trials may run at the same time, at this moment; called at every step of Tune's.
       on_idle: called once, when trials have begun and there is no order for a worker.
       is_local: whether Ray was started on this machine, for this process alone.
-      vigil: is asked again and again whether Ray still runs.
+      vigil: is asked at every step whether Ray still runs.
       admission: decides which nodes of a cluster get trials.
 
     Raises:
@@ -274,16 +274,16 @@ def execute(
         "weights_table": table,
         "gate": admission.gate if admission else None,
     }
-    wanted = Placement(resources, admission) if admission else resources
-    bound = tune.with_resources(tune.with_parameters(trainable, **shared), wanted)
+    request = Placement(resources, admission) if admission else resources
+    bound_trainable = tune.with_resources(tune.with_parameters(trainable, **shared), request)
     with tempfile.TemporaryDirectory(prefix="sweep-tune-", ignore_cleanup_errors=True) as folder:
         tuner = tune.Tuner(
-            bound,
+            bound_trainable,
             tune_config=tune.TuneConfig(
                 num_samples=-1,
                 search_alg=BridgeSearcher(bridge, on_idle),
                 scheduler=BridgeScheduler(bridge, check_now),
-                max_concurrent_trials=sys.maxsize,  # the bridge has the limit; left out, Tune would use one of its own
+                max_concurrent_trials=sys.maxsize,  # the bridge has the limit; without this, Tune has its own
                 reuse_actors=True,
             ),
             run_config=tune.RunConfig(
@@ -296,7 +296,7 @@ def execute(
             ),
         )
         try:
-            with ray_2_60.tuned(bound), suppress(Stopped):
+            with ray_2_60.tuned(bound_trainable), suppress(Stopped):
                 tuner.fit()
         except Abort as abort:
             raise (abort.__cause__ or abort) from None
@@ -306,6 +306,6 @@ def execute(
 
 
 def _names_of_nodes() -> dict[str, str]:
-    """Returns the name of each node that there is or was, by Ray's id."""
-    there = ray_2_60.ask_head(ray.nodes, [])
-    return {node["NodeID"]: node_name(node["NodeManagerAddress"], node["NodeID"]) for node in there}
+    """Returns the name of each node, alive or not, by Ray's id."""
+    entries = ray_2_60.ask_head(ray.nodes, [])
+    return {entry["NodeID"]: node_name(entry["NodeManagerAddress"], entry["NodeID"]) for entry in entries}

@@ -13,22 +13,22 @@ WAIT_SECONDS = 300.0  # for an answer, which takes a minute at most once the dri
 
 
 class NodeRefusedError(Exception):
-    """A worker was started on a node that did not pass the checks; its name tells the driver of it."""
+    """A worker was started on a node that did not pass the checks; the driver recognises the error by its name."""
 
 
 class Verdicts:
     """An actor on the driver's node that tells workers whether their node passed the checks."""
 
     def __init__(self) -> None:
-        self.found: dict[str, str] = {}
+        self.verdicts: dict[str, str] = {}
 
-    def tell(self, found: dict[str, str]) -> None:
+    def tell(self, verdicts: dict[str, str]) -> None:
         """Takes verdicts by the ids of nodes: why the node gets no trial, or an empty text."""
-        self.found.update(found)
+        self.verdicts.update(verdicts)
 
     def verdict(self, node: str) -> str | None:
         """Returns why a node gets no trial; empty if it gets trials, None if that is not known yet."""
-        return self.found.get(node)
+        return self.verdicts.get(node)
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Gate:
 
     def opened(self) -> Any:
         """Starts the actor on this node, and returns it."""
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        return ray.remote(num_cpus=0)(Verdicts).options(name=self.name, scheduling_strategy=here).remote()
+        home = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        return ray.remote(num_cpus=0)(Verdicts).options(name=self.name, scheduling_strategy=home).remote()
 
     def __call__(self) -> None:
         """Waits until the node of this process is known to get trials.

@@ -54,9 +54,9 @@ def inspect_machine(place: str, name: str, counts_gpus: bool) -> Machine:
         storage = store_of(folder).shown(str(error))
     finally:
         store_of(folder).close()
-    installed = {str(each.metadata["Name"]).lower(): each.version for each in reversed(list(distributions()))}
-    versions = {name: installed.get(name, "") for name in VERSIONS}
-    opencv = sorted(name for name in installed if name.startswith("opencv-"))
+    packages = {str(each.metadata["Name"]).lower(): each.version for each in reversed(list(distributions()))}
+    versions = {name: packages.get(name, "") for name in VERSIONS}
+    opencv = sorted(name for name in packages if name.startswith("opencv-"))
     gpus = _gpus() if counts_gpus else None
     return Machine(platform.python_version(), versions, opencv, gpus, free_bytes, storage)
 

@@ -56,7 +56,7 @@ def newest_cluster_here() -> str | None:
 def lean(nodes: list[Any]) -> Iterator[None]:
     """Makes Ray start, in the block, without parts that a session for one driver does not need; Ray has no such option.
 
-    The monitors of the autoscaler and of what workers print take 0.9 s of a start, the dashboard takes 0.8 s, and all
+    The monitors of the autoscaler and of the workers' output take 0.9 s of a start, the dashboard takes 0.8 s, and all
     of them take 180 MB. The node's agent has no server either, which takes 2.6 s if another session has its port.
 
     Args:
@@ -107,7 +107,7 @@ def tuned(trainable: Any) -> Iterator[None]:
     from ray.tune.experiment import trial as tune_trial
 
     # Tune gives each worker an environment of its own, with a variable for Lightning and the driver's AWS keys. Ray's
-    # logs would then show the keys. Nor could such a worker be one that Ray starts ahead of need: it comes 1.3 s later.
+    # logs would then show the keys. Ray starts no such worker ahead of need either, so that it comes 1.3 s later.
     class_cache.DEFAULT_ENV_VARS.clear()
     class_cache.ENV_VARS_TO_PROPAGATE.clear()
     reuse_worker = TuneController._maybe_reuse_cached_actor
@@ -115,8 +115,8 @@ def tuned(trainable: Any) -> Iterator[None]:
     def reuse_worker_unless_one_starts(controller: Any, trial: Any) -> bool:
         """Leaves a trial the worker that is starting for it, as long as other trials need the one that is free.
 
-        Tune itself gives the trial the free worker and ends the starting one. If trials are shorter than a start, that
-        goes on and on: 400 trials of no length had only one of two workers.
+        Tune itself gives the trial the free worker and ends the starting one. If trials are shorter than a start, this
+        repeats without end: 400 trials of no length used only one of two workers.
         """
         if trial not in controller._resetting_trials and _has_one_starting(controller, trial):
             bridge = controller._scheduler_alg.bridge
@@ -133,10 +133,10 @@ def tuned(trainable: Any) -> Iterator[None]:
 
     # Tune looks for each trial's files of metrics, and prints that there are none.
     no_files: Any = patch.object(ExperimentAnalysis, "_fetch_trial_dataframes", lambda _: {})
-    known = patch.multiple(tune_trial, validate_trainable=lambda _: None, get_trainable_cls=lambda _: trainable)
-    reused = patch.object(TuneController, reuse_worker.__name__, reuse_worker_unless_one_starts)
-    failed = patch.object(RayActorManager, fail.__name__, fail_by_an_error_that_tune_knows)
-    with no_files, known, reused, failed:
+    no_lookup = patch.multiple(tune_trial, validate_trainable=lambda _: None, get_trainable_cls=lambda _: trainable)
+    reuse = patch.object(TuneController, reuse_worker.__name__, reuse_worker_unless_one_starts)
+    failure = patch.object(RayActorManager, fail.__name__, fail_by_an_error_that_tune_knows)
+    with no_files, no_lookup, reuse, failure:
         yield
 
 
@@ -154,8 +154,8 @@ def drained_nodes() -> set[str]:
     from ray.core.generated.common_pb2 import NodeDeathInfo  # type: ignore[attr-defined]  # generated
 
     reasons = (NodeDeathInfo.AUTOSCALER_DRAIN_PREEMPTED, NodeDeathInfo.AUTOSCALER_DRAIN_IDLE)
-    gone = (node for node in ask_head(ray.nodes, []) if not node["Alive"] and node["DeathReason"] in reasons)
-    return {*ask_head(state.get_draining_nodes, {}), *(node["NodeID"] for node in gone)}
+    dead_nodes = (node for node in ask_head(ray.nodes, []) if not node["Alive"] and node["DeathReason"] in reasons)
+    return {*ask_head(state.get_draining_nodes, {}), *(node["NodeID"] for node in dead_nodes)}
 
 
 def node_of(trial: Any) -> str:
@@ -169,9 +169,9 @@ def node_of(trial: Any) -> str:
     return str(table.get("Address", {}).get("NodeID", ""))
 
 
-def ask_head(question: Callable[[], Any], otherwise: Any) -> Any:
-    """Returns the answer of the cluster's head, or `otherwise` if there is none; the vigil finds out if it is gone."""
+def ask_head(question: Callable[[], Any], default: Any) -> Any:
+    """Returns the answer of the cluster's head, or `default` if there is none; the vigil notices if it is gone."""
     try:
         return question()
     except Exception:  # Ray has no class for it
-        return otherwise
+        return default

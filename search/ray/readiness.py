@@ -36,16 +36,16 @@ def check_all(sweep: Path, start: "Start") -> list[str]:
     from sweep.search.ray.cluster import nodes, workers_there
     from sweep.search.ray.connection import connected, prepare
 
-    at = place(start.address)
+    address = place(start.address)
     check_here(sweep)
     prepare()
-    # Ray's own output is thrown away: the messages here say what matters of it, and no file may be left behind.
-    with screen() as out, chatter_to(Path(os.devnull)), connected(at, out):
-        workers = workers_there(start, at is None, out)
-        there = nodes()
-        if at is not None:
-            check_nodes(there, sweep)
-    return [*(f"node {node}: ready" for node in there), f"{workers}."]
+    # Ray's own output is thrown away: the messages here repeat what matters in it, and no file may be left behind.
+    with screen() as out, chatter_to(Path(os.devnull)), connected(address, out):
+        workers = workers_there(start, address is None, out)
+        alive_nodes = nodes()
+        if address is not None:
+            check_nodes(alive_nodes, sweep)
+    return [*(f"node {node}: ready" for node in alive_nodes), f"{workers}."]
 
 
 def check_here(sweep: Path) -> None:
@@ -56,30 +56,30 @@ def check_here(sweep: Path) -> None:
     """
     from sweep.search.ray.node import inspect_machine
 
-    with _visited(sweep) as folder:
+    with _preflight_folder(sweep) as folder:
         machine = inspect_machine(f"{folder}", "here", counts_gpus=False)
     _refuse(problems(DRIVER, machine, machine, gpus=0, sweep=sweep))
 
 
 def check_nodes(
-    there: Sequence["Node"], sweep: Path, look_there: Callable[[str, str, bool], "Machine"] | None = None
+    alive_nodes: Sequence["Node"], sweep: Path, look_there: Callable[[str, str, bool], "Machine"] | None = None
 ) -> None:
     """Checks all nodes at once, as `found_on` does.
 
     Raises:
       ConfigError: with a line for each thing that they lack.
     """
-    found = found_on(there, sweep, look_there)
-    _refuse([line for lines in found.values() for line in lines])
+    faults = found_on(alive_nodes, sweep, look_there)
+    _refuse([line for lines in faults.values() for line in lines])
 
 
 def found_on(
-    there: Sequence["Node"], sweep: Path, look_there: Callable[[str, str, bool], "Machine"] | None = None
+    alive_nodes: Sequence["Node"], sweep: Path, look_there: Callable[[str, str, bool], "Machine"] | None = None
 ) -> dict[str, list[str]]:
     """Checks all nodes at once, each by a worker on it; Ray must be connected.
 
     Args:
-      look_there: what the worker calls; by default `search.ray.node.look`.
+      look_there: what the worker calls; by default `search.ray.node.inspect_machine`.
 
     Returns:
       by the node's id, a line for each thing that keeps it from running trials; no line if it can. A node that leaves
@@ -91,41 +91,41 @@ def found_on(
     from sweep.search.ray.cluster import nodes
     from sweep.search.ray.node import inspect_machine
 
-    found: dict[str, list[str]] = {}
-    with _visited(sweep) as folder:
-        here = inspect_machine(f"{folder}", "here", counts_gpus=False)
-        asked = {}
-        for node in there:
-            on_it = NodeAffinitySchedulingStrategy(node.id, soft=False)
+    faults: dict[str, list[str]] = {}
+    with _preflight_folder(sweep) as folder:
+        driver = inspect_machine(f"{folder}", "here", counts_gpus=False)
+        tasks = {}
+        for node in alive_nodes:
+            on_node = NodeAffinitySchedulingStrategy(node.id, soft=False)
             task = ray.remote(look_there or inspect_machine).options(
-                num_cpus=0, max_retries=0, scheduling_strategy=on_it
+                num_cpus=0, max_retries=0, scheduling_strategy=on_node
             )
-            asked[task.remote(f"{folder}", node.id, node.resources.get("GPU", 0) > 0)] = node
+            tasks[task.remote(f"{folder}", node.id, node.resources.get("GPU", 0) > 0)] = node
         for _ in looks(ANSWER_SECONDS, LOOK_SECONDS):
-            ready, missing = ray.wait(list(asked), num_returns=len(asked), timeout=LOOK_SECONDS)
+            ready, missing = ray.wait(list(tasks), num_returns=len(tasks), timeout=LOOK_SECONDS)
             if not missing:
                 break
         store_of(folder).fetch(folder)
-        left = {node.id for node in there} - {node.id for node in nodes()}
-        for answer, node in asked.items():
-            if node.id in left:
+        ids_gone = {node.id for node in alive_nodes} - {node.id for node in nodes()}
+        for answer, node in tasks.items():
+            if node.id in ids_gone:
                 continue
             name = f"node {node.name}"
             if answer not in ready:
                 ray.cancel(answer, force=True)
-                found[node.id] = [f"{name}: no answer in {ANSWER_SECONDS:.0f} s; see `ray status`, or remove it"]
+                faults[node.id] = [f"{name}: no answer in {ANSWER_SECONDS:.0f} s; see `ray status`, or remove it"]
                 continue
             try:
                 machine = ray.get(answer)
             except Exception as error:  # anything may go wrong in a worker's start or its imports
                 remedy = "install requirements.lock there"
-                found[node.id] = [f"{name}: cannot run a worker ({last_line(error)}); {remedy}"]
+                faults[node.id] = [f"{name}: cannot run a worker ({last_line(error)}); {remedy}"]
                 continue
-            lines = problems(name, machine, here, node.resources.get("GPU", 0), sweep)
+            lines = problems(name, machine, driver, node.resources.get("GPU", 0), sweep)
             if not machine.storage and not (folder / node.id).exists():
                 lines.append(f"{name}: what it writes into {sweep} is not seen here; {REMEDY_STORAGE}")
-            found[node.id] = lines
-    return found
+            faults[node.id] = lines
+    return faults
 
 
 REMEDY_STORAGE = (
@@ -144,13 +144,13 @@ def problems(name: str, machine: "Machine", driver: "Machine", gpus: float, swee
     lines = []
     if machine.python != driver.python:
         lines.append(f"{name}: Python {machine.python}, the driver has {driver.python}; use one on all nodes")
-    different = [
+    differences = [
         f"{package} {machine.versions.get(package) or 'is missing'}, the driver has {version}"
         for package, version in driver.versions.items()
         if machine.versions.get(package) != version
     ]
-    if different:
-        lines.append(f"{name}: {'; '.join(different)}; install requirements.lock there")
+    if differences:
+        lines.append(f"{name}: {'; '.join(differences)}; install requirements.lock there")
     if len(machine.opencv) != 1:
         builds = ", ".join(machine.opencv) or "none"
         lines.append(f"{name}: there must be one build of OpenCV, got {builds}; uninstall the others")
@@ -166,14 +166,14 @@ def problems(name: str, machine: "Machine", driver: "Machine", gpus: float, swee
 
 
 @contextmanager
-def _visited(sweep: Path) -> Iterator[Path]:
+def _preflight_folder(sweep: Path) -> Iterator[Path]:
     """Yields a folder in the sweep's folder, which has the driver's file in it and is removed after the block."""
     from sweep.search.ray.node import DRIVER_FILE
     from sweep.storage.files import make_folder, remove, save_bytes
 
     if not is_copy(sweep):  # in a bucket, another driver may be in the midst of its checks
-        for left in sweep.glob("preflight-*"):  # by a driver that was killed
-            remove(left)
+        for leftover in sweep.glob("preflight-*"):  # of a driver that was killed
+            remove(leftover)
     folder = (sweep / f"preflight-{uuid.uuid4().hex[:8]}").resolve()
     make_folder(folder)
     try:
@@ -183,6 +183,6 @@ def _visited(sweep: Path) -> Iterator[Path]:
         remove(folder)
 
 
-def _refuse(found: list[str]) -> None:
-    if found:
-        raise ConfigError("\n".join(found))
+def _refuse(lines: list[str]) -> None:
+    if lines:
+        raise ConfigError("\n".join(lines))

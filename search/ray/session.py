@@ -42,7 +42,7 @@ class RaySession(Session):
     """Ray's workers on this machine or a cluster.
 
     Attributes:
-      beside: a thread for what is imported while trials run.
+      beside: an executor with one thread, which imports modules while trials run.
     """
 
     folder: Path
@@ -59,10 +59,10 @@ class RaySession(Session):
             counts = f"{counted(len(data.folds), 'image')} in {len(set(data.folds.tolist()))} folds"
         bridge.watcher.announced(f"{self.room.workers}; {counts}; sweep {self.folder}")
         with stopping_on_signals(bridge) as signals, bridge.watcher.open():
-            # The modules that write the results take a second or two to import, which is done on a CPU without a trial.
+            # The modules that write the results take a second or two to import, which is done once a CPU is free.
             on_idle = partial(self.beside.submit, import_module, "sweep.analysis.outputs.results")
             resources, vigil = self.room.workers.resources, self.vigil
-            vigil.at_last = partial(_report_beside, self.folder)
+            vigil.at_last = partial(_report_in_subprocess, self.folder)
             try:
                 execute(
                     bridge,
@@ -82,7 +82,7 @@ class RaySession(Session):
         return signals
 
 
-def _report_beside(sweep: Path) -> None:
+def _report_in_subprocess(sweep: Path) -> None:
     """Makes the report in a process of its own, because this one's main thread waits for a Ray that has gone."""
     command = [sys.executable, "-m", "sweep.analysis.report", f"{sweep.resolve()}"]
     with suppress(subprocess.TimeoutExpired, OSError):
@@ -91,24 +91,24 @@ def _report_beside(sweep: Path) -> None:
 
 def _note_versions(log: Path) -> None:
     """Notes in the sweep's log if Ray or Optuna has another version than the one whose private parts are known."""
-    for name, private in {"ray": ray_2_60, "optuna": optuna_5_0}.items():
-        if not private.is_used():
-            words = f"{name} is {version(name)}, and not {private.VERSION}: its public ways are used alone"
+    for name, module in {"ray": ray_2_60, "optuna": optuna_5_0}.items():
+        if not module.is_used():
+            words = f"{name} is {version(name)}, and not {module.VERSION}: its public ways are used alone"
             with open(log, "a", encoding="utf-8") as notes:
                 print(words, file=notes)
 
 
 def _admission(folder: Path) -> "Admission":
-    """Returns the admission of nodes, which begins with those that are there and have passed the checks.
+    """Returns the admission of nodes, which begins with the nodes that are alive; all of them must pass the checks.
 
     Raises:
-      ConfigError: a node that is there cannot run trials.
+      ConfigError: one of these nodes cannot run trials.
     """
     from sweep.search.ray.admission import Admission  # Ray Tune
 
-    there = nodes()
-    check_nodes(there, folder)
-    return Admission(folder, [node.id for node in there])
+    alive_nodes = nodes()
+    check_nodes(alive_nodes, folder)
+    return Admission(folder, [node.id for node in alive_nodes])
 
 
 @contextmanager
@@ -123,8 +123,8 @@ def on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterato
       ConfigError: no cluster answers, or a node of it or this machine cannot run a trial.
       RayFailedError: Ray does not start here.
     """
-    at = place(start.address)
-    is_local = at is None
+    address = place(start.address)
+    is_local = address is None
     prepare()
     import ray  # noqa: F401 (here, before a second thread imports it: each could see a half-imported Ray)
 
@@ -135,15 +135,15 @@ def on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterato
                 import_module, "sweep.search.ray.executor"
             )  # Ray Tune takes a second, and Ray starts meanwhile
             _note_versions(log)
-            vigil = session.enter_context(connected(at, out))
+            vigil = session.enter_context(connected(address, out))
             with interruptible():  # set again, because Ray has set handlers of its own
                 room = Room(workers_there(start, is_local, out))
                 if not is_local:
                     room.admission = _admission(folder)
                 workers = room.workers
-                shared = DRIVER_BYTES + (CUDA_BYTES if workers.gpus else 0)
+                shared_bytes = DRIVER_BYTES + (CUDA_BYTES if workers.gpus else 0)
                 yield RaySession(
-                    worker=worker_bytes(nodes(), workers, machine_bytes() - shared if is_local else None),
+                    worker=worker_bytes(nodes(), workers, machine_bytes() - shared_bytes if is_local else None),
                     gpus=workers.gpus,
                     is_local=is_local,
                     sharing=workers.concurrency if is_local and not workers.memory_bytes else 0,
@@ -152,7 +152,7 @@ def on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterato
                     vigil=vigil,
                     beside=beside,
                 )
-            # What Tune left refers to Ray's objects. If it were collected while Ray ends, this process would end too.
+            # Objects that Tune left refer to Ray's. If they were collected while Ray ends, this process would end too.
             gc.freeze()
             beside.submit(session.pop_all().close)  # takes a second or two, for which the results need not wait
     finally:

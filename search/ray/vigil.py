@@ -23,14 +23,14 @@ from sweep.storage.command_line import Exit
 LOOK_SECONDS = 1.0
 ANSWER_SECONDS = 1.5  # for the head of a cluster to answer a look
 SILENCE_SECONDS = 25.0  # without an answer, until Ray counts as ended: a head that is restarted takes 10 to 25 s
-REACTION_SECONDS = 10.0  # for the block to end once Ray has: in Ray's core it may wait for what has gone
+REACTION_SECONDS = 10.0  # for the block to end after Ray has: it may wait, in Ray's core, for what has gone
 
 
 class Vigil:
     """Checks every second, in a thread of its own, that the processes that a sweep on Ray needs are alive.
 
     On this machine these are Ray's `gcs_server` and `raylet`, and the sockets in their folder; on a cluster the raylet
-    of this machine, and a GCS that answers. A process that has ended is known at once. A GCS that does not answer may
+    of this machine, and a GCS that answers. The end of a process is noticed at once. A GCS that does not answer may
     be back in a moment, so it is given some time. That time is the sum of the looks, and not the time on a clock: a
     pause of the whole machine does not use it up.
 
@@ -96,11 +96,11 @@ class Vigil:
     def _watch(self) -> None:
         silence = 0.0
         while not self.over.wait(LOOK_SECONDS) and not self.failure:
-            began = time.monotonic()
+            start = time.monotonic()
             fault = self._check()
             # A look and the query of the head's address have a time limit each, so anything longer was a pause.
-            took = LOOK_SECONDS + min(2 * ANSWER_SECONDS, time.monotonic() - began)
-            silence = silence + took if fault else 0.0
+            seconds = LOOK_SECONDS + min(2 * ANSWER_SECONDS, time.monotonic() - start)
+            silence = silence + seconds if fault else 0.0
             if silence >= SILENCE_SECONDS:
                 head = f"the head of the cluster does not answer any more at {self.head}"
                 self._fail(f"{'it cannot be watched any more' if self.is_local else head} ({fault})")
@@ -124,18 +124,18 @@ class Vigil:
         if self.failure:
             return ""
         try:
-            if gone := self._gone_of_cluster() if self.asks_head else self._gone_here():
-                self._fail(gone)
-            return self._fault_of_head() if self.asks_head and not gone else ""
+            if cause := self._cluster_failure() if self.asks_head else self._local_failure():
+                self._fail(cause)
+            return self._fault_of_head() if self.asks_head and not cause else ""
         except Exception as error:  # an error must not end the thread silently
             return f"{type(error).__name__}: {error}"
 
-    def _fail(self, gone: str) -> None:
+    def _fail(self, cause: str) -> None:
         if not self.failure:
-            self.failure = f"Ray ended under the sweep: {gone}; what it says itself is in {self.logs}"
+            self.failure = f"Ray ended under the sweep: {cause}; what it says itself is in {self.logs}"
         self.failed.set()
 
-    def _gone_here(self) -> str:
+    def _local_failure(self) -> str:
         for name, process in self.node.dead_processes():
             return f"its {name} (process {process.pid}) {_ending(process.returncode)}"
         for path in (self.node.raylet_socket_name, self.node.plasma_store_socket_name):
@@ -143,7 +143,7 @@ class Vigil:
                 return f"{path}, by which workers find it, is gone"
         return ""
 
-    def _gone_of_cluster(self) -> str:
+    def _cluster_failure(self) -> str:
         if self.raylet is not None and select.select([self.raylet], [], [], 0)[0]:
             return "the raylet of this machine ended"
         return ""

@@ -49,8 +49,8 @@ class Bridge:
       concurrency: how many trials may run at the same time; 0 for any number, each reporting as often as it can.
       has_gained: whether any report came since the driver started. Until then the deadline stops nothing, so that each
         start makes some progress even if the time budget is shorter than the start itself.
-      is_stuck: whether no trial finds a place to run, which the executor sees; then the deadline waits for no report.
-      stopping: why nothing new is ordered and running trials stop at their next report; None while the sweep goes on.
+      is_stuck: whether no trial finds a place to run, which the executor sees; then the deadline applies in any case.
+      stopping: why nothing new is ordered and running trials stop at their next report; None until then.
       stopping_words: the same reason, worded for people.
       notes: the notes on trials that people have been told.
     """
@@ -80,15 +80,15 @@ class Bridge:
         """Brings the ledger up to what workers had written when the last driver ended.
 
         A trial whose result is there is ended in the ledger; any other waits to be ordered again from its newest
-        checkpoint. Nothing is read of a paused trial, because its worker may have been further than its rung.
+        checkpoint. The folder of a paused trial is not read, because its worker may have trained beyond its rung.
 
         Raises:
           JournalError: a trial ended in its folder, but the ledger has it as RUNNING.
         """
-        ended = [trial for trial in self.ledger.trials if trial.state.is_finished()]
-        for trial in ended:
+        ended_trials = [trial for trial in self.ledger.trials if trial.state.is_finished()]
+        for trial in ended_trials:
             trial_files.remove_attempts(paths.trial_folder(self.folder, trial.number))
-        self.best_weights.recover(ended)
+        self.best_weights.recover(ended_trials)
         paused = self.ledger.paused
         for trial in self.ledger.trials:
             folder = paths.trial_folder(self.folder, trial.number)
@@ -126,8 +126,8 @@ class Bridge:
             if self.node_of(number):  # the earlier attempt's node, whose fate says nothing of the next attempt
                 self.ledger.set(number, "node", "")
             self.ledger.set(number, "attempt", self.ledger.trial(number).user_attrs["attempt"] + 1)
-        elif (drawn := self._draw()) is not None:
-            number = drawn
+        elif (new_number := self._draw()) is not None:
+            number = new_number
         else:
             return None
         self._check_folder()
@@ -180,14 +180,14 @@ class Bridge:
         metric = named(self.plan.metric)
         trial = self.ledger.trial(number)
         epochs = trial.user_attrs["config"]["epochs"]
-        values, stops, new = metric.of_steps(report.history, epochs), self.ledger.rungs(epochs), {}
+        values, stops, new_values = metric.of_steps(report.history, epochs), self.ledger.rungs(epochs), {}
         for step in range(len(trial.intermediate_values) + 1, len(values) + 1):
-            new[step] = values[step - 1]
+            new_values[step] = values[step - 1]
             if step in stops or step == len(values):
-                self.ledger.report(number, new)
+                self.ledger.report(number, new_values)
                 if self._stays(number):
                     return
-                new = {}
+                new_values = {}
         if report.prepared:
             self.watcher.prepared(number, report.prepared)
         self.watcher.progressed(number, report.history)
@@ -246,7 +246,7 @@ class Bridge:
             self._wait(number)
 
     def moved(self, number: int, attempt: int, why: str) -> None:
-        """The trial cannot stay on its node, which is none of its `attempts`: it waits for its next one."""
+        """Lets a trial that cannot stay on its node wait for another; this does not count as one of its `attempts`."""
         if self.running.get(number) == attempt:
             self.watcher.announced(f"trial {number}: {why}, goes on elsewhere from its newest checkpoint")
             self._wait(number)
@@ -307,7 +307,7 @@ class Bridge:
             self.stop(Stop.NO_CONFIG, f"the space has no config for {draws}, the last one: {message}")
 
     def _stays(self, number: int) -> bool:
-        """Asks the pruner at a rung whether the trial goes on; returns True if it was paused or ended there.
+        """Asks the pruner at a rung whether the trial continues; returns True if it was paused or ended there.
 
         The pruner is not asked again about a trial that has passed a rung, however often the driver starts.
         """
@@ -325,16 +325,16 @@ class Bridge:
         return True
 
     def _promote(self) -> None:
-        """Queues the paused trial that may go on next, if there is one; ends the paused trials if none ever will.
+        """Queues the paused trial that may continue next, if there is one; ends the paused trials if none ever will.
 
         The ledger records the decision before the trial is ordered.
         """
         if not (paused := self.ledger.paused):
             return
         is_last = not any(map(self._has_rung_ahead, self.running)) and not self.draws.has_room(self.running)
-        if found := self.ledger.promoted(is_last):
-            self.ledger.let_on(found[0])
-            self.waiting.append(found[0])
+        if numbers := self.ledger.promoted(is_last):
+            self.ledger.let_on(numbers[0])
+            self.waiting.append(numbers[0])
         elif is_last and not self.draws.has_more:
             for number in paused:
                 self._end_pruned(number)
@@ -358,13 +358,13 @@ class Bridge:
         is_best = self.best_weights.would_stay(trial, value)
         if not self._keep(number, steps, with_weights=is_best):
             # The result is there but its checkpoint is damaged, so the attempt counts as lost, and the trial goes on.
-            what = "net of each fold" if self.plan.folds else f"checkpoint of epoch {steps}"
-            self.lost(number, self.running[number], f"no whole {what} in {folder}")
+            checkpoint = "net of each fold" if self.plan.folds else f"checkpoint of epoch {steps}"
+            self.lost(number, self.running[number], f"no whole {checkpoint} in {folder}")
             return
         self._end(number, TrialState.COMPLETE, value=value)
 
     def _keep(self, number: int, steps: int, with_weights: bool) -> bool:
-        """Keeps the files of the newest attempt of a trial of so many steps; returns False if they are not whole."""
+        """Keeps the files of a trial's newest attempt, up to this step; returns False if they are not whole."""
         folder, attempt = paths.trial_folder(self.folder, number), self.ledger.trial(number).user_attrs["attempt"]
         if self.plan.folds:
             return keep_folds(folder, attempt, steps, self.plan.folds, with_weights)
@@ -396,7 +396,7 @@ class Bridge:
         if failure and failure.message:
             self.ledger.set(number, "message", failure.message)
         self.ledger.tell(number, state, value)
-        self.running.pop(number, None)  # a paused trial is not there
+        self.running.pop(number, None)  # a paused trial is not in it
         self.has_gained = True
         trial_files.remove_attempts(paths.trial_folder(self.folder, number))
         if value is not None:
@@ -404,8 +404,8 @@ class Bridge:
         self.failures_in_a_row = self.failures_in_a_row + 1 if state == TrialState.FAIL else 0
         self.watcher.ended(self.ledger.trial(number))
         if failure and self.failures_in_a_row >= self.plan.max_failures:
-            failed = f"{counted(self.failures_in_a_row, 'trial')} in a row failed"
-            self.stop(Stop.FAILURES, f"{failed}, the last because: {failure.reason}: {failure.message}")
+            failures = f"{counted(self.failures_in_a_row, 'trial')} in a row failed"
+            self.stop(Stop.FAILURES, f"{failures}, the last because: {failure.reason}: {failure.message}")
 
     def _is_alone(self, number: int) -> bool:
         """Returns whether nothing may run beside the trial, because it ran out of memory before."""

@@ -75,10 +75,10 @@ def imbalance_notes(data: "Dataset", metric: str, is_searched: bool) -> list[str
         f"{shown(data.classes[smallest])} {counts[smallest]:,}."
     )
     if is_misleading and judge.value is not None:
-        always = np.zeros((len(data.valid.truth), len(data.classes)))
-        always[:, largest] = 1
+        scores = np.zeros((len(data.valid.truth), len(data.classes)))
+        scores[:, largest] = 1
         note += (
-            f" To answer {name} always has a {judge.words} of {judge.value(data.valid.truth, always):.4f}, so judge by "
+            f" To answer {name} always has a {judge.words} of {judge.value(data.valid.truth, scores):.4f}, so judge by "
             "--metric balanced_accuracy or macro_f1, which count every class alike."
         )
     if is_searched:
@@ -113,19 +113,19 @@ def keep_sample(folder: Path, options: DataOptions) -> DataOptions:
     if options.submission is None or not os.path.isfile(options.submission):
         return options
     place = Path(options.submission)
-    homes = (folder, folder.parent) if place.stem == paths.SAMPLE else ()
-    if any(paths.is_same(str(home / place.name), str(place)) for home in homes):
+    folders = (folder, folder.parent) if place.stem == paths.SAMPLE else ()
+    if any(paths.is_same(str(each / place.name), str(place)) for each in folders):
         return options
-    kept = folder / f"{paths.SAMPLE}{place.suffix}"
-    save_bytes(kept, place.read_bytes())
-    return replace(options, submission=str(kept))
+    copy = folder / f"{paths.SAMPLE}{place.suffix}"
+    save_bytes(copy, place.read_bytes())
+    return replace(options, submission=str(copy))
 
 
 def keep_form(folder: Path, data: "Dataset", metric: str, is_other: bool = True) -> None:
     """Keeps the form in which predictions are handed in, as the sample of the data shows it.
 
     Args:
-      is_other: whether the form differs from the one that the sweep may have kept; if not, a kept one stays.
+      is_other: whether the form differs from the one that the sweep may have kept; if it does not, a kept one stays.
     """
     from sweep.analysis.outputs import handed_in
     from sweep.datasets.submission import stored

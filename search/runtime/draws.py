@@ -101,9 +101,9 @@ class Draws:
         """
         if self.plan.budget_epochs is None or not self.has_more:
             return self.has_more
-        at_last = self.ledger.promoted(is_last=True)
+        numbers = self.ledger.promoted(is_last=True)
         promised = sum(self._epochs_ahead(number, to_its_end=False) for number in running)
-        promised += sum(self._epochs_ahead(number, to_its_end=True) for number in at_last)
+        promised += sum(self._epochs_ahead(number, to_its_end=True) for number in numbers)
         return self.ledger.epochs + promised < self.plan.budget_epochs
 
     def _epochs_ahead(self, number: int, to_its_end: bool) -> int:
@@ -113,10 +113,10 @@ class Draws:
           to_its_end: whether the rungs on the way are ignored.
         """
         trial = self.ledger.trial(number)
-        epochs, done = trial.user_attrs["config"]["epochs"], len(trial.intermediate_values)
+        epochs, steps = trial.user_attrs["config"]["epochs"], len(trial.intermediate_values)
         rungs = () if to_its_end or "baseline" in trial.user_attrs else self.ledger.rungs(epochs)
         stops = [*rungs, self.plan.folds or epochs]
-        return (next((stop for stop in stops if stop > done), done) - done) * self.ledger.epochs_of_step(number)
+        return (next((stop for stop in stops if stop > steps), steps) - steps) * self.ledger.epochs_of_step(number)
 
     def draw(self) -> int:
         """Draws a new trial, writes it and returns its number.
@@ -126,28 +126,28 @@ class Draws:
             follow.
         """
         number = len(self.ledger.trials)
-        queued = self.plan.queue.get(number)
+        entry = self.plan.queue.get(number)
         sampler = self._sampler(number)
-        if queued and (whole := queued.config) is not None:
-            config = self.ledger.draw(sampler, lambda _: TrialConfig.from_dict(whole), {})
+        if entry and (queued_config := entry.config) is not None:
+            config = self.ledger.draw(sampler, lambda _: TrialConfig.from_dict(queued_config), {})
         else:
             assert self.space is not None
-            given = queued.params if queued else self._turn(number)
-            config = self._fitting(number, self.ledger.draw(sampler, self.space.config, given), not queued)
-        if not queued or queued.trial is None:
+            params = entry.params if entry else self._turn(number)
+            config = self._redraw_until_fit(number, self.ledger.draw(sampler, self.space.config, params), not entry)
+        if not entry or entry.trial is None:
             config = replace(config, seed=trial_seed(self.plan.seed, number))
         self._tell_of_slow_transforms(number, config)  # before the trial is written, as reading the pipeline may fail
-        more: Values = {"baseline": queued.baseline} if queued and queued.baseline else {}
-        if not more and self.ledger.pruner.pauses and (rungs := self.ledger.rungs(config.epochs)):
-            more = {"rungs": list(rungs)}
-        return self.ledger.add({"config": config.to_dict(), "attempt": 1} | more)
+        extra: Values = {"baseline": entry.baseline} if entry and entry.baseline else {}
+        if not extra and self.ledger.pruner.pauses and (rungs := self.ledger.rungs(config.epochs)):
+            extra = {"rungs": list(rungs)}
+        return self.ledger.add({"config": config.to_dict(), "attempt": 1} | extra)
 
     def add_infeasible(self, message: str) -> int:
         """Writes the drawn trial that has no config as a FAIL and returns its number."""
         seed = trial_seed(self.plan.seed, len(self.ledger.trials) - 1)
         # By the seed a repair can tell whose record this is if the ledger is damaged.
-        about = {"config": {"seed": seed}, "attempt": 0, "reason": Reason.NO_CONFIG, "message": message}
-        return self.ledger.add(about, is_failed=True)
+        attributes = {"config": {"seed": seed}, "attempt": 0, "reason": Reason.NO_CONFIG, "message": message}
+        return self.ledger.add(attributes, is_failed=True)
 
     def _turn(self, number: int) -> Values:
         """Returns the parameters that are prescribed for a drawn trial."""
@@ -158,11 +158,11 @@ class Draws:
         if (turn := self.plan.turns.next(self.ledger.mirror)) is None:
             return {}
         arch, recipe = turn
-        given = self.space.published({"arch": arch} | recipe) if recipe else {"arch": arch}
-        with suppress(ConfigError):  # --fix may make another config of it
-            self.space.missing(given)
-            if not self._why_unfit(self.space.chosen(given), is_drawn=True):
-                return given
+        params = self.space.published({"arch": arch} | recipe) if recipe else {"arch": arch}
+        with suppress(ConfigError):  # --fix may turn it into another config
+            self.space.missing(params)
+            if not self._why_unfit(self.space.chosen(params), is_drawn=True):
+                return params
         return {"arch": arch}
 
     def _why_unfit(self, config: TrialConfig, is_drawn: bool) -> str:
@@ -175,7 +175,7 @@ class Draws:
         why = limit.why_too_large(config) if limit else ""
         return why or (pace.why_too_slow(config) if pace and is_drawn else "")
 
-    def _fitting(self, number: int, config: TrialConfig, is_drawn: bool) -> TrialConfig:
+    def _redraw_until_fit(self, number: int, config: TrialConfig, is_drawn: bool) -> TrialConfig:
         """Draws the trial again until there is enough memory and time for it; the rejected draws are not written.
 
         Raises:
@@ -185,11 +185,11 @@ class Draws:
         turn = 0
         while why := self._why_unfit(config, is_drawn):
             turn += 1
-            again = turn < MOST_DRAWS
-            drawn = self.ledger.draw_again(self._sampler(number, turn), self.space.config) if again else None
-            if drawn is None:
+            may_redraw = turn < MOST_DRAWS
+            new_config = self.ledger.draw_again(self._sampler(number, turn), self.space.config) if may_redraw else None
+            if new_config is None:
                 raise NoConfigError(ConfigError(f"{config.arch} needs {why}"), self.space.function, {})
-            config = drawn
+            config = new_config
         return config
 
     def _tell_of_slow_transforms(self, number: int, config: TrialConfig) -> None:

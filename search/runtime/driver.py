@@ -34,7 +34,7 @@ def drive(folder: Path, start: Callable[[], int]) -> int:
     The code is that of `start`, or says what prevented it: an error of the user's, failing storage or a signal.
     """
     try:
-        with ended_in_time(), interruptible(), driver_lock(folder) as lock, _told_where_gone(folder, lock):
+        with ended_in_time(), interruptible(), driver_lock(folder) as lock, _explain_deletion(folder, lock):
             try:
                 return start()
             except UserError as error:  # printed here, because a signal behind it is raised again when the block ends
@@ -66,7 +66,7 @@ class GoneError(UserError):
 
 
 @contextmanager
-def _told_where_gone(folder: Path, lock: TextIO) -> Iterator[None]:
+def _explain_deletion(folder: Path, lock: TextIO) -> Iterator[None]:
     """Turns an error into a GoneError if it arose because the sweep's folder, or a file in it, is gone.
 
     Args:

@@ -32,18 +32,18 @@ def finish(
 
 def exit_code(bridge: "Bridge", signals: list[int], command: str) -> int:
     """Returns the exit code of a start, and prints why it stopped before the end if it did."""
-    again = f"Run the same command again to go on: {command}"
+    advice = f"Run the same command again to go on: {command}"
     if signals:
-        print(f"Stopped by {signal.Signals(signals[0]).name}; everything is saved. {again}")
+        print(f"Stopped by {signal.Signals(signals[0]).name}; everything is saved. {advice}")
         return 128 + signals[0]
     states = [trial.state for trial in bridge.ledger.trials if trial.state.is_finished()]
     is_whole = not bridge.has_more and len(states) == len(bridge.ledger.trials)
     if bridge.stopping is Stop.TIME_BUDGET and not is_whole:
-        nothing = ", and no trial had made a report: nothing was gained, give it more."
-        print(f"The time budget is reached{'; everything is saved.' if bridge.has_gained else nothing} {again}")
+        no_gain = ", and no trial had made a report: nothing was gained, give it more."
+        print(f"The time budget is reached{'; everything is saved.' if bridge.has_gained else no_gain} {advice}")
         return Exit.BUDGET_REACHED
     if bridge.stopping is Stop.RAY_ENDED and not is_whole:
-        print(f"Ray has ended; everything is saved. {again}", file=sys.stderr)
+        print(f"Ray has ended; everything is saved. {advice}", file=sys.stderr)
         return Exit.STORAGE_FAILS
     if bridge.stopping in (Stop.FAILURES, Stop.NO_CONFIG):
         print(f"Stopped: {bridge.stopping_words}. Mend the cause, then run the same command again.", file=sys.stderr)

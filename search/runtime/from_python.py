@@ -27,8 +27,8 @@ class SearchFailed(RuntimeError):
       exit_code: the exit code of the command, as documented; 2 means that the user has something to mend.
     """
 
-    def __init__(self, exit_code: int, said: str) -> None:
-        super().__init__(f"{said}\n(exit code {exit_code})")
+    def __init__(self, exit_code: int, output: str) -> None:
+        super().__init__(f"{output}\n(exit code {exit_code})")
         self.exit_code = exit_code
 
 
@@ -61,25 +61,25 @@ def run_sweep(sweep: str | PathLike[str] = "sweeps/default", **flags: Any) -> Sw
         errors="replace",
         start_new_session=True,
     )
-    last, is_interrupted = _shown(process)
+    last_lines, is_interrupted = _show_output(process)
     if is_interrupted:
         raise KeyboardInterrupt
     if process.returncode not in OVER:
-        raise SearchFailed(process.returncode, "\n".join(last))
+        raise SearchFailed(process.returncode, "\n".join(last_lines))
     return read_sweep(sweep)
 
 
-def _shown(process: "subprocess.Popen[str]") -> tuple[list[str], bool]:
+def _show_output(process: "subprocess.Popen[str]") -> tuple[list[str], bool]:
     """Prints the lines of a process until it ends; returns the last ones, and whether it was interrupted."""
-    lines, last, is_interrupted = _Lines(), deque[str](maxlen=LAST_LINES), False
+    lines, last_lines, is_interrupted = _Lines(), deque[str](maxlen=LAST_LINES), False
     assert process.stdout is not None
     while True:
         try:
             for line in process.stdout:
-                last.append(line.rstrip("\n"))
-                lines.show(last[-1])
+                last_lines.append(line.rstrip("\n"))
+                lines.show(last_lines[-1])
             process.wait()
-            return list(last), is_interrupted
+            return list(last_lines), is_interrupted
         except KeyboardInterrupt:
             is_interrupted = True
             process.send_signal(signal.SIGINT)

@@ -16,7 +16,7 @@ from sweep.trainable.worker.report import Report
 
 
 def keep_folds(folder: Path, up_to_attempt: int, steps: int, folds: int, with_weights: bool) -> bool:
-    """Writes what is kept of a trial with so many finished folds; returns False if a net of theirs is missing.
+    """Writes what is kept of a trial with so many finished folds; returns False if the net of one of them is missing.
 
     `history.json` has the epochs of one fold after the other. If all folds are finished there are also
     `valid_logits.npy`, (N, classes) float32: each image's logits by the net of its fold at that net's best epoch;
@@ -33,19 +33,19 @@ def keep_folds(folder: Path, up_to_attempt: int, steps: int, folds: int, with_we
     from sweep.trainable.models.mean_of_nets import PREFIX
 
     store_of(folder).fetch(folder)
-    found = read_finished(folder, up_to_attempt)
-    if not found.keys() >= set(range(1, steps + 1)):
+    nets_by_fold = read_finished(folder, up_to_attempt)
+    if not nets_by_fold.keys() >= set(range(1, steps + 1)):
         return False
-    nets = [found[fold] for fold in range(1, steps + 1)]
+    nets = [nets_by_fold[fold] for fold in range(1, steps + 1)]
     write_history(folder, [metrics for net in nets for metrics in net.history])
     if steps < folds:
         return True
     rows = np.concatenate([net.rows for net in nets if net.rows is not None])
-    back = np.argsort(rows)
-    if not np.array_equal(rows[back], np.arange(len(rows))):
+    order = np.argsort(rows)
+    if not np.array_equal(rows[order], np.arange(len(rows))):
         return False
-    save_array(folder / paths.VALID_CLASSES, np.concatenate([net.valid_classes for net in nets], axis=1)[:, back])
-    save_array(folder / paths.VALID_LOGITS, np.concatenate([net.valid_logits for net in nets])[back])
+    save_array(folder / paths.VALID_CLASSES, np.concatenate([net.valid_classes for net in nets], axis=1)[:, order])
+    save_array(folder / paths.VALID_LOGITS, np.concatenate([net.valid_logits for net in nets])[order])
     if with_weights:
         tensors = {
             PREFIX.format(fold) + name: tensor
@@ -62,5 +62,5 @@ def written_report_of_folds(folder: Path, attempt: int) -> Report:
         return result
     from sweep.trainable.checkpoint import read_finished  # imports torch
 
-    found = read_finished(folder, attempt)
-    return Report(attempt, [metrics for net in found.values() for metrics in net.history])
+    nets = read_finished(folder, attempt)
+    return Report(attempt, [metrics for net in nets.values() for metrics in net.history])

@@ -86,22 +86,22 @@ class Ledger:
                 self._study = optuna.create_study(
                     storage=storage, study_name=sweep_id, direction=direction, sampler=no_sampler
                 )
-            durable = self._study.get_trials(deepcopy=False)
+            stored_trials = self._study.get_trials(deepcopy=False)
             self._storage, self._study_id = storage, storage.get_study_id_from_name(sweep_id)
-            going_on = [trial.number for trial in durable if not trial.state.is_finished()]
-            self._ids = {number: _id_of(storage, sweep_id, number) for number in going_on}  # trials that are not ended
-        _check_folders(folder, len(durable))
+            running_numbers = [trial.number for trial in stored_trials if not trial.state.is_finished()]
+            self._ids = {number: _id_of(storage, sweep_id, number) for number in running_numbers}  # of RUNNING trials
+        _check_folders(folder, len(stored_trials))
         self._rejected: list[FrozenTrial] = []  # draws for the newest trial that were not used
         self._memory = optuna.storages.InMemoryStorage()
         self.mirror = optuna.create_study(storage=self._memory, study_name=sweep_id, direction=direction)
         self._paused: dict[int, FrozenTrial] = {}  # by number, each in the form that the sampler is shown
-        for trial in durable:
-            with self._as_a_driver_wrote(trial):
-                self._mirror_durable(trial)
-        self._seen = KnownStates()  # what a sampler that takes notes has seen
+        for trial in stored_trials:
+            with self._refuse_damaged(trial):
+                self._add_to_mirror(trial)
+        self._known_states = KnownStates()  # what a sampler that takes notes has seen
 
     def take_notes_again(self, sampler_of: Callable[[int], optuna.samplers.BaseSampler]) -> None:
-        """Lets the samplers take those notes again that they had taken before the last driver ended.
+        """Lets the samplers take again the notes that they had taken before the last driver ended.
 
         Args:
           sampler_of: returns the sampler of the trial with this number.
@@ -111,13 +111,13 @@ class Ledger:
         """
         for trial in self.trials:
             if SAW in trial.user_attrs:
-                with self._as_a_driver_wrote(trial):
-                    take_again(self.mirror, trial, self._seen, sampler_of(trial.number))
+                with self._refuse_damaged(trial):
+                    take_again(self.mirror, trial, self._known_states, sampler_of(trial.number))
         for number in self.paused:  # the copies that the sampler is shown lack the notes that were just taken
             self._show(number)
 
     @contextmanager
-    def _as_a_driver_wrote(self, trial: FrozenTrial) -> Iterator[None]:
+    def _refuse_damaged(self, trial: FrozenTrial) -> Iterator[None]:
         try:
             yield
         except (KeyError, TypeError, ValueError) as error:
@@ -127,7 +127,7 @@ class Ledger:
                 f"`{spelled('check')} {self._folder} --repair` mends what can be mended",
             ) from None
 
-    def _mirror_durable(self, trial: FrozenTrial) -> None:
+    def _add_to_mirror(self, trial: FrozenTrial) -> None:
         if type(trial.user_attrs["attempt"]) is not int or type(trial.user_attrs["config"]) is not dict:
             raise TypeError("its attempt must be a number, its config an object")
         self.mirror.add_trial(
@@ -180,7 +180,7 @@ class Ledger:
         return self._memory.get_trial(self._mirror_id(number))  # faster than `trials`, which makes a list of all
 
     def draw(
-        self, sampler: optuna.samplers.BaseSampler, choose: Callable[[optuna.Trial], TrialConfig], given: Values
+        self, sampler: optuna.samplers.BaseSampler, choose: Callable[[optuna.Trial], TrialConfig], params: Values
     ) -> TrialConfig:
         """Lets `choose` draw the config of the next trial in memory, and returns it.
 
@@ -188,15 +188,15 @@ class Ledger:
         added as a failed one.
 
         Args:
-          given: parameters that are taken as they are instead of drawn.
+          params: the parameters that are prescribed instead of drawn.
         """
         self.mirror.sampler, self._rejected = sampler, []
-        if given:
-            self.mirror.enqueue_trial(given)
+        if params:
+            self.mirror.enqueue_trial(params)
         study = study_of(self.mirror, self.shown) if self._paused else self.mirror
-        return self._drawn(study.ask(), choose)
+        return self._choose_config(study.ask(), choose)
 
-    def _drawn(self, trial: optuna.Trial, choose: Callable[[optuna.Trial], TrialConfig]) -> TrialConfig:
+    def _choose_config(self, trial: optuna.Trial, choose: Callable[[optuna.Trial], TrialConfig]) -> TrialConfig:
         try:
             return choose(trial)
         finally:
@@ -205,21 +205,21 @@ class Ledger:
     def draw_again(
         self, sampler: optuna.samplers.BaseSampler, choose: Callable[[optuna.Trial], TrialConfig]
     ) -> TrialConfig | None:
-        """Draws the newest trial once more, with the same given parameters; returns None if that is not possible.
+        """Draws the newest trial once more, with the same prescribed parameters; returns None if that is not possible.
 
         For this trial alone the sampler sees the earlier draws as infeasible; otherwise it would return to them, since
         it knows no result there. They need not be stored, because every start makes them in the same order.
         """
         number = len(self.trials) - 1
-        if (before := forget_draw(self.mirror, self._mirror_id(number))) is None:
+        if (draw := forget_draw(self.mirror, self._mirror_id(number))) is None:
             return None
-        marked = create_trial(state=TrialState.PRUNED, params=before.params, distributions=before.distributions)
-        marked.number = number + 1 + len(self._rejected)  # not the trial's own number, which a sampler leaves out
-        marked.set_constraint("trainable", 1.0)
-        self._rejected = [*self._rejected, marked]
+        rejected_draw = create_trial(state=TrialState.PRUNED, params=draw.params, distributions=draw.distributions)
+        rejected_draw.number = number + 1 + len(self._rejected)  # not the trial's own, which a sampler leaves out
+        rejected_draw.set_constraint("trainable", 1.0)
+        self._rejected = [*self._rejected, rejected_draw]
         self.mirror.sampler = sampler
         study = study_of(self.mirror, [*self.shown, *self._rejected])
-        return self._drawn(optuna.Trial(study, self._mirror_id(number)), choose)
+        return self._choose_config(optuna.Trial(study, self._mirror_id(number)), choose)
 
     def add(self, attributes: Mapping[str, Any], is_failed: bool = False) -> int:
         """Writes the drawn trial as RUNNING and returns its number.
@@ -231,20 +231,20 @@ class Ledger:
           is_failed: whether the trial cannot be run at all; this record then both begins it and ends it as a FAIL.
         """
         number = len(self.trials) - 1
-        drawn, attributes = self.trial(number), dict(attributes)
-        if has_notes(drawn):
-            before = self.trials[:number]
-            attributes[SAW] = self._seen.note_changes(self.shown[:number], before)
+        trial, attributes = self.trial(number), dict(attributes)
+        if has_notes(trial):
+            earlier_trials = self.trials[:number]
+            attributes[SAW] = self._known_states.note_changes(self.shown[:number], earlier_trials)
         template = create_trial(
             state=TrialState.FAIL if is_failed else TrialState.RUNNING,
-            params=drawn.params,
-            distributions=drawn.distributions,
+            params=trial.params,
+            distributions=trial.distributions,
             user_attrs=attributes,
         )
         with self._writing():
             self._ids[number] = self._storage.create_new_trial(self._study_id, template)
-            if (written := self._storage.get_trial_number_from_id(self._ids[number])) != number:
-                raise OSError(f"{self.url}: trial {number} was written as {written}: somebody else writes this sweep")
+            if (actual := self._storage.get_trial_number_from_id(self._ids[number])) != number:
+                raise OSError(f"{self.url}: trial {number} was written as {actual}: somebody else writes this sweep")
         for name, value in attributes.items():
             self._mirror_trial(number).set_user_attr(name, value)
         if is_failed:
@@ -259,13 +259,13 @@ class Ledger:
         self._show(number)
 
     def report(self, number: int, values: Mapping[int, float]) -> None:
-        """Writes the best value up to each of these epochs; in a journal all of them are written at once.
+        """Writes the best value up to each of these steps; in a journal all of them are written at once.
 
-        Each single write to a journal would wait for the disk.
+        A step is an epoch, or a fold if the sweep has folds. Each single write to a journal would wait for the disk.
         """
         with self._writing(), self._journal.together() if self._journal else nullcontext():
-            for epoch, value in values.items():
-                self._storage.set_trial_intermediate_value(self._ids[number], epoch, value)
+            for step, value in values.items():
+                self._storage.set_trial_intermediate_value(self._ids[number], step, value)
         self._mirror_values(number, values)
         self._show(number)
 
@@ -274,7 +274,7 @@ class Ledger:
         return self.pruner.prune(self.mirror, self.trial(number))
 
     def is_at_rung(self, number: int) -> bool:
-        """Returns whether the trial stands at one of its rungs and was not let on from there.
+        """Returns whether the trial stands at one of its rungs and has not been allowed to continue from it.
 
         A baseline never waits at a rung.
         """

@@ -47,9 +47,9 @@ def best_of(place: str) -> list[Earlier]:
     try:
         store.fetch(folder, False)
         record = Record(folder)
-        drawn = [trial.params for trial in record.study.get_trials(deepcopy=False)]
+        params = [trial.params for trial in record.study.get_trials(deepcopy=False)]
         trials = [
-            Earlier(trial.number, trial.config, drawn[trial.number])
+            Earlier(trial.number, trial.config, params[trial.number])
             for trial in record.ranked
             if trial.state == State.COMPLETE
         ]
@@ -95,19 +95,19 @@ def entries(space: Space, best: Mapping[str, Sequence[Earlier]]) -> tuple[list[Q
             [QueueEntry(point.params, like=f"trial {number} of {place}") for number, point in points.items()]
         )
         notes.append(_note(place, list(points.values())))
-    taken = list[QueueEntry]()
+    queue = list[QueueEntry]()
     for turn in zip_longest(*columns):
-        taken += [entry for entry in turn if entry and entry.params not in [other.params for other in taken]]
-    return taken, notes
+        queue += [entry for entry in turn if entry and entry.params not in [other.params for other in queue]]
+    return queue, notes
 
 
 def _note(place: str, points: Sequence[Point]) -> str:
-    moved, left_out = (
+    moved_names, left_out_names = (
         sorted(set().union(*sets)) for sets in zip(*((p.moved, p.left_out) for p in points), strict=True)
     )
     changes = [
-        *([f"moved into the ranges here: {', '.join(moved)}"] if moved else []),
-        *([f"not taken over: {', '.join(left_out)}"] if left_out else []),
+        *([f"moved into the ranges here: {', '.join(moved_names)}"] if moved_names else []),
+        *([f"not taken over: {', '.join(left_out_names)}"] if left_out_names else []),
     ]
     come = "comes" if len(points) == 1 else "come"
     return f"{counted(len(points), 'config')} of {place} {come} first" + (

@@ -55,16 +55,16 @@ class MemoryLimit(Memory):
 
     def share(self, config: TrialConfig) -> float:
         """Returns which share of the available memory a config needs; above 1 it does not fit."""
-        return max((needed / there for needed, there, _ in self._needs(config)), default=0.0)
+        return max((need / capacity for need, capacity, _ in self._needs(config)), default=0.0)
 
     def why_too_large(self, config: TrialConfig) -> str:
         """Returns in words what a config needs and what there is; empty if it fits."""
         if self.share(config) <= 1:
             return ""
-        needed, there, of = max(self._needs(config), key=lambda needs: needs[0] / needs[1])
+        need, capacity, owner = max(self._needs(config), key=lambda needs: needs[0] / needs[1])
         side = config.input_size  # the net resizes images to it
         size = "{}x{} px".format(*((side, side) if side else self.image_size))
-        return f"about {needed / GB:.1f} GB at {size}, of the {there / GB:.1f} GB that {of} has for a trial"
+        return f"about {need / GB:.1f} GB at {size}, of the {capacity / GB:.1f} GB that {owner} has for a trial"
 
     def may_lack(self, configs: list[TrialConfig]) -> list[str]:
         """Returns a sentence if trials on GPUs may need more of a worker's memory than there is; else nothing."""
@@ -73,20 +73,21 @@ class MemoryLimit(Memory):
         if not self.on_gpu or not self.worker:
             return []
         sizes = [(config, size_of(config, self.classes, self.image_size)) for config in configs]
-        most = max((worker_bytes(config, size, self.image_size, True) for config, size in sizes), default=0)
-        if most <= self.worker:
+        need = max((worker_bytes(config, size, self.image_size, True) for config, size in sizes), default=0)
+        if need <= self.worker:
             return []
         return [
-            f"A trial may need about {most / GB:.1f} GB beside its GPU, and a worker has {self.worker / GB:.1f} GB: "
+            f"A trial may need about {need / GB:.1f} GB beside its GPU, and a worker has {self.worker / GB:.1f} GB: "
             "should trials run out of memory, let fewer run at a time with --concurrency."
         ]
 
     def less_than(self, other: "MemoryLimit") -> str:
         """Returns in words how this limit is lower than another one; empty if it is not."""
-        for of, now, then in (("worker", self.worker, other.worker), ("GPU", self.gpu, other.gpu)):
-            if 0 < now < then:
+        for owner, limit, other_limit in (("worker", self.worker, other.worker), ("GPU", self.gpu, other.gpu)):
+            if 0 < limit < other_limit:
                 return (
-                    f"A {of} has {now / GB:.1f} GB for a trial here, and had {then / GB:.1f} GB where this sweep began"
+                    f"A {owner} has {limit / GB:.1f} GB for a trial here, and had {other_limit / GB:.1f} GB where this "
+                    "sweep began"
                 )
         return ""
 
@@ -94,12 +95,12 @@ class MemoryLimit(Memory):
         """Returns for each kind of memory the bytes needed, the bytes available, and what has that memory."""
         from sweep.trainable.size import gpu_bytes, size_of, worker_bytes  # imports torch
 
-        size, found = size_of(config, self.classes, self.image_size), []
+        size, needs = size_of(config, self.classes, self.image_size), []
         if self.worker and not self.on_gpu:
-            found.append((worker_bytes(config, size, self.image_size), self.worker, "a worker"))
+            needs.append((worker_bytes(config, size, self.image_size), self.worker, "a worker"))
         if self.gpu:
-            found.append((gpu_bytes(config, size, self.image_size), self.gpu, "a GPU"))
-        return found
+            needs.append((gpu_bytes(config, size, self.image_size), self.gpu, "a GPU"))
+        return needs
 
     def matters(self, corners: list[TrialConfig]) -> bool:
         """Returns whether a net of the space with these corners may come near the limit."""
@@ -118,8 +119,8 @@ class MemoryLimit(Memory):
         Raises:
           ConfigError: nothing of the space fits.
         """
-        families, without, notes = _by_family(corners), self.too_large(corners), []
-        if without == families.keys():
+        families, too_large, notes = _by_family(corners), self.too_large(corners), []
+        if too_large == families.keys():
             smallest = min(corners, key=self.share)
             raise ConfigError(
                 f"no net of the space fits into memory: the smallest needs {self.why_too_large(smallest)}; make "
@@ -127,10 +128,10 @@ class MemoryLimit(Memory):
                 "smaller nets or batches"
             )
         for arch, configs in families.items():
-            least, most = min(configs, key=self.share), max(configs, key=self.share)
-            if arch in without:
-                notes.append(f"{arch} is not drawn: it needs at least {self.why_too_large(least)}.")
-            elif why := self.why_too_large(most):
+            smallest, largest = min(configs, key=self.share), max(configs, key=self.share)
+            if arch in too_large:
+                notes.append(f"{arch} is not drawn: it needs at least {self.why_too_large(smallest)}.")
+            elif why := self.why_too_large(largest):
                 notes.append(f"{arch}: the largest nets need {why}; what does not fit is not drawn.")
         return notes
 

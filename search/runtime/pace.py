@@ -38,16 +38,16 @@ class PaceLimit(Pace):
 
         if family_of(config.arch).train:
             return 0.0
-        larger = 1.0
+        scale = 1.0
         if config.input_size:  # the work grows with the input's area, so the net is built for one side only
-            larger = (config.input_size / REFERENCE_SIDE) ** 2
+            scale = (config.input_size / REFERENCE_SIDE) ** 2
             config = replace(config, input_size=REFERENCE_SIDE)
         size = size_of(config, self.classes, self.image_size)
-        frozen = min(config.frozen_stages or 0, len(size.fronts))
-        front = size.fronts[frozen - 1] if frozen else 0.0
+        frozen_stages = min(config.frozen_stages or 0, len(size.fronts))
+        front = size.fronts[frozen_stages - 1] if frozen_stages else 0.0
         passes = len(views_of(config)[0]) if may_keep_maps(config) else config.epochs
-        of_image = (size.training_seconds - front) * config.epochs + FORWARD * front * passes
-        return larger * of_image * self.images
+        seconds_per_image = (size.training_seconds - front) * config.epochs + FORWARD * front * passes
+        return scale * seconds_per_image * self.images
 
     def why_too_slow(self, config: TrialConfig) -> str:
         """Returns in words how long a config takes and how long it may; empty if it stays within that."""
@@ -57,11 +57,11 @@ class PaceLimit(Pace):
 
     def too_slow(self, corners: list[TrialConfig]) -> dict[str, str]:
         """Returns the architectures of which no config stays within the time, each with the reason."""
-        least: dict[str, TrialConfig] = {}
+        fastest: dict[str, TrialConfig] = {}
         for config in corners:
-            if config.arch not in least or self.seconds_of(config) < self.seconds_of(least[config.arch]):
-                least[config.arch] = config
-        return {arch: why for arch, config in least.items() if (why := self.why_too_slow(config))}
+            if config.arch not in fastest or self.seconds_of(config) < self.seconds_of(fastest[config.arch]):
+                fastest[config.arch] = config
+        return {arch: why for arch, config in fastest.items() if (why := self.why_too_slow(config))}
 
     def leaves_something(self, corners: list[TrialConfig]) -> bool:
         """Returns whether anything in the space with these corners stays within the time."""

@@ -20,6 +20,6 @@ def check_weights(sweep: Path) -> list[str]:
     """
     if not paths.is_sweep(sweep):
         return [f"weights at hand: {', '.join(nets)}" for nets in [weights.all_at_hand()] if nets]
-    begun = SweepFile.read(sweep).weights or {}
+    stored_weights = SweepFile.read(sweep).weights or {}
     CHOICES.offline = True
-    return [f"weights of {net}: {each.source}" for net, each in prepare(begun, print, begun).items()]
+    return [f"weights of {net}: {each.source}" for net, each in prepare(stored_weights, print, stored_weights).items()]

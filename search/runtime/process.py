@@ -23,7 +23,7 @@ LAST_SECONDS = 9.5  # after a signal, for everything else; then the process ends
 # starts.
 IMPORTING = "<frozen importlib._bootstrap>"
 AGAIN_SECONDS = 0.01  # after which a signal that arrived during an import is sent again
-_raised: list[int] = []  # the signals whose `Interrupted` has not left its block yet
+_pending: list[int] = []  # the signals whose `Interrupted` has not left its block yet
 _last_resort: list[Callable[[int], None]] = []  # called by the first signal within `ended_in_time`
 _screen: list[int] = []  # the descriptor of the screen while standard output goes to a log
 
@@ -54,7 +54,7 @@ def interruptible() -> Iterator[None]:
         if frame is not None and frame.f_code.co_filename == IMPORTING:
             Timer(AGAIN_SECONDS, os.kill, (os.getpid(), number)).start()
             return
-        _raised.append(number)
+        _pending.append(number)
         raise Interrupted(number)
 
     try:
@@ -62,12 +62,12 @@ def interruptible() -> Iterator[None]:
             yield
             _raise_again()
     finally:
-        _raised.clear()
+        _pending.clear()
 
 
 def _raise_again() -> None:
-    if _raised:
-        raise Interrupted(_raised[0])
+    if _pending:
+        raise Interrupted(_pending[0])
 
 
 @contextmanager
@@ -78,12 +78,12 @@ def stopping_on_signals(bridge: "Bridge") -> Iterator[list[int]]:
       The list of the numbers of the signals received so far.
     """
     _raise_again()
-    received: list[int] = []
+    numbers: list[int] = []
 
     def on_signal(number: int, _: object) -> None:
-        if received:
-            raise Interrupted(received[0])
-        received.append(number)
+        if numbers:
+            raise Interrupted(numbers[0])
+        numbers.append(number)
         _begin_last_resort(number)
         bridge.stop(Stop.SIGNAL, signal.Signals(number).name)  # prints nothing, as the signal may interrupt a print
         signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS, 1)  # repeats, in case a library swallows the exception
@@ -91,7 +91,7 @@ def stopping_on_signals(bridge: "Bridge") -> Iterator[list[int]]:
     try:
         with _handling((signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM), on_signal):
             try:
-                yield received
+                yield numbers
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 if _last_resort:
@@ -107,17 +107,17 @@ def ended_in_time() -> Iterator[None]:
 
     A library may wait in C code, where no Python handler runs, and a thread cannot be interrupted at all.
     """
-    begun: list[Event] = []
+    countdowns: list[Event] = []
 
     def begin(number: int) -> None:
         """Starts the countdown for a signal; the number 0 stops it."""
-        if number and not begun:
-            begun.append(Event())
+        if number and not countdowns:
+            countdowns.append(Event())
             # `threading` is not used, because it has locks that this signal handler may have interrupted.
-            start_new_thread(_end_unless, (begun[0], stopped_by(number), 128 + number))
+            start_new_thread(_end_unless, (countdowns[0], stopped_by(number), 128 + number))
         elif not number:
-            while begun:
-                begun.pop().set()
+            while countdowns:
+                countdowns.pop().set()
 
     _last_resort.append(begin)
     try:
@@ -127,8 +127,8 @@ def ended_in_time() -> Iterator[None]:
         begin(0)
 
 
-def _end_unless(over: Event, message: str, code: int) -> None:
-    if not over.wait(LAST_SECONDS):
+def _end_unless(stop: Event, message: str, code: int) -> None:
+    if not stop.wait(LAST_SECONDS):
         end_at_once(message, code)
 
 
@@ -179,15 +179,15 @@ def signal_behind(error: BaseException | None) -> Interrupted | None:
 
 @contextmanager
 def _handling(numbers: tuple[signal.Signals, ...], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    before = {}
+    earlier_handlers = {}
     for number in numbers:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores hang-ups: keep that
-            before[number] = signal.signal(number, handler)
+            earlier_handlers[number] = signal.signal(number, handler)
     try:
         yield
     finally:
-        for number, earlier in before.items():
-            signal.signal(number, signal.SIG_DFL if earlier is None else earlier)
+        for number, earlier_handler in earlier_handlers.items():
+            signal.signal(number, signal.SIG_DFL if earlier_handler is None else earlier_handler)
 
 
 def screen() -> TextIO:
@@ -201,8 +201,8 @@ def chatter_to(path: Path) -> Iterator[None]:
     sys.stdout.flush()
     sys.stderr.flush()
     with open(path, "ab") as log:
-        before = os.dup(1), os.dup(2)
-        _screen.append(before[0])
+        descriptors = os.dup(1), os.dup(2)
+        _screen.append(descriptors[0])
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         try:
@@ -212,6 +212,6 @@ def chatter_to(path: Path) -> Iterator[None]:
                 with suppress(OSError):  # if the disk is full, the screen must be restored to say so
                     stream.flush()
             _screen.pop()
-            for descriptor, copy in zip((1, 2), before, strict=True):
+            for descriptor, copy in zip((1, 2), descriptors, strict=True):
                 os.dup2(copy, descriptor)
                 os.close(copy)

@@ -48,11 +48,11 @@ def first_queue(
     published, notes = _published_runs(space, number, portfolio, name) if portfolio else ([], [])
     entries = [*like, *published]
     entries += [QueueEntry(params, "") for params in enqueued]
-    for of, params in _references(space, number, name).items():
+    for model, params in _references(space, number, name).items():
         params = space.published(params)
         with suppress(ConfigError):  # --fix may leave no part of the space that has this family's parameters
-            if of in asdict(space.chosen(params)).values() and not space.missing(params):
-                entries.append(QueueEntry(params, f"{REFERENCE}{of}"))
+            if model in asdict(space.chosen(params)).values() and not space.missing(params):
+                entries.append(QueueEntry(params, f"{REFERENCE}{model}"))
     return dict(enumerate(entries)), notes
 
 
@@ -107,10 +107,10 @@ def _why_left_out(space: Space, published: Space, params: Values) -> str:
         lacking = space.missing(space.published(params))
         if lacking:
             return f"this space asks for {', '.join(lacking)} as well"
-        same = space.chosen(space.published(params)) == published.chosen(published.capped(params))
+        is_same = space.chosen(space.published(params)) == published.chosen(published.capped(params))
     except ConfigError as error:
         return str(error)
-    return "" if same else OTHER_CONFIG
+    return "" if is_same else OTHER_CONFIG
 
 
 def family_of_draw(number: int, queue: Queue, families: tuple[str, ...]) -> str | None:
@@ -125,11 +125,11 @@ def family_of_draw(number: int, queue: Queue, families: tuple[str, ...]) -> str 
     """
     if len(families) < 2:
         return None
-    there = {entry.baseline for entry in queue.values()}
+    baselines = {entry.baseline for entry in queue.values()}
     share = min(FAMILY_SHARE, FIRST_DRAWS // len(families))
-    due = [name for turn in range(share) for name in families if turn > 0 or f"{REFERENCE}{name}" not in there]
-    drawn_before = number - sum(queued < number for queued in queue)
-    return due[drawn_before] if drawn_before < len(due) else None
+    order = [name for turn in range(share) for name in families if turn > 0 or f"{REFERENCE}{name}" not in baselines]
+    drawn_before = number - sum(queued_number < number for queued_number in queue)
+    return order[drawn_before] if drawn_before < len(order) else None
 
 
 def extend(queue: Queue, enqueued: list[Values], trials: int) -> None:
@@ -138,12 +138,12 @@ def extend(queue: Queue, enqueued: list[Values], trials: int) -> None:
     Args:
       trials: the number of existing trials.
     """
-    held = [entry.params for entry in queue.values()]
-    new = [QueueEntry(params, "") for params in enqueued if params not in held]
+    queued_params = [entry.params for entry in queue.values()]
+    new = [QueueEntry(params, "") for params in enqueued if params not in queued_params]
     queue.update(enumerate(new, start=max([trials, *(number + 1 for number in queue)])))
 
 
-def repeated(held: Queue, trials: "list[TrialRecord]", seeds: int, sweep_seed: int) -> tuple[Queue, int]:
+def repeated(earlier_queue: Queue, trials: "list[TrialRecord]", seeds: int, sweep_seed: int) -> tuple[Queue, int]:
     """Returns a queue to which the configs of these trials are added under so many other seeds.
 
     All configs come under one seed before the next seed begins, so that an interruption leaves whole comparisons. The
@@ -156,15 +156,15 @@ def repeated(held: Queue, trials: "list[TrialRecord]", seeds: int, sweep_seed: i
     Raises:
       ConfigError: the config of a trial is not valid in this version.
     """
-    queue, last = dict(held), -1
-    there = {TrialConfig.from_dict(entry.config): number for number, entry in held.items() if entry.config}
+    queue, last = dict(earlier_queue), -1
+    numbers = {TrialConfig.from_dict(entry.config): number for number, entry in earlier_queue.items() if entry.config}
     for nth in range(1, seeds + 1):
         for trial in trials:
             config = replace(TrialConfig.from_dict(trial.config), seed=other_seed(sweep_seed, nth))
-            if config not in there:
-                there[config] = len(queue)
+            if config not in numbers:
+                numbers[config] = len(queue)
                 queue[len(queue)] = QueueEntry({}, "", config.to_dict(), trial.number, trial.value, nth)
-            last = max(last, there[config])
+            last = max(last, numbers[config])
     return queue, last + 1
 
 

@@ -19,20 +19,21 @@ from sweep.trainable.metrics import name_of
 from sweep.trainable.models import is_of_catalogue
 
 
-def search_of(folder: Path, flags: Mapping[str, Any], given: set[str], is_demo: bool) -> Search:
+def search_of(folder: Path, flags: Mapping[str, Any], flags_set: set[str], is_demo: bool) -> Search:
     """Returns the search in this folder, where a sweep may exist already.
 
     Args:
       flags: the values of all flags of `search.run`, by name.
-      given: the names of the flags that the command sets. An existing sweep keeps its own values for the others.
+      flags_set: the names of the flags that the command sets. An existing sweep keeps its own values for the others.
       is_demo: whether demo images are generated, because there is no data.
 
     Raises:
       UserError: a flag has a value that is not possible.
     """
     flags = dict(flags)
-    if "budget_epochs" in given and "trials" not in given:  # each trial takes at least an epoch, so no more are needed
-        flags["trials"], given = flags["budget_epochs"], given | {"trials"}
+    if "budget_epochs" in flags_set and "trials" not in flags_set:
+        # Each trial takes at least an epoch, so no more trials are needed.
+        flags["trials"], flags_set = flags["budget_epochs"], flags_set | {"trials"}
     flags["data"] = str(paths.own_images(folder)) if is_demo else os.path.realpath(flags["data"] or "data")
     if user_code.is_reference(flags["space"]):
         flags["space"] = user_code.name(flags["space"], "--space")
@@ -48,14 +49,14 @@ def search_of(folder: Path, flags: Mapping[str, Any], given: set[str], is_demo: 
     enqueued = _read_enqueued(flags["enqueue"])
     if paths.is_sweep(folder):
         file = read_sweep(folder)
-        stored = file.settings
+        stored_settings = file.settings
         fixed = {name: user_code.kept_name(value, file.own) for name, value in settings.fixed.items()}
         settings = replace(settings, fixed=fixed, metric=user_code.kept_name(settings.metric, file.own))
-        options = replace(stored.data_options, **_named(options, given))
-        if _are_alike(options.submission, stored.data_options.submission):
-            options = replace(options, submission=stored.data_options.submission)
-        settings = replace(stored, data_options=options, **_named(settings, given))
-    return Search(folder, settings, enqueued, flags["enqueue"], "space" in given)
+        options = replace(stored_settings.data_options, **_explicit_values(options, flags_set))
+        if _are_alike(options.submission, stored_settings.data_options.submission):
+            options = replace(options, submission=stored_settings.data_options.submission)
+        settings = replace(stored_settings, data_options=options, **_explicit_values(settings, flags_set))
+    return Search(folder, settings, enqueued, flags["enqueue"], "space" in flags_set)
 
 
 def _place_of(sweep: str) -> str:
@@ -78,15 +79,15 @@ def _backbones(values: Sequence[str]) -> list[str] | None:
     return names or None
 
 
-def _are_alike(sample: str | None, kept: str | None) -> bool:
+def _are_alike(sample: str | None, kept_sample: str | None) -> bool:
     """Returns whether the sample file that a command names has the content that the sweep has kept."""
-    are_there = sample and kept and os.path.isfile(sample) and os.path.isfile(kept)
-    return bool(are_there and sample and kept and filecmp.cmp(sample, kept, shallow=False))
+    both_exist = sample and kept_sample and os.path.isfile(sample) and os.path.isfile(kept_sample)
+    return bool(both_exist and sample and kept_sample and filecmp.cmp(sample, kept_sample, shallow=False))
 
 
-def _named(asked: Settings | DataOptions, given: set[str]) -> Mapping[str, Any]:
+def _explicit_values(options: Settings | DataOptions, flags_set: set[str]) -> Mapping[str, Any]:
     """Returns the fields that the command sets."""
-    return {name: value for name, value in vars(asked).items() if name in given}
+    return {name: value for name, value in vars(options).items() if name in flags_set}
 
 
 def _read_enqueued(path: Path | None) -> list[Values]:

@@ -48,7 +48,7 @@ class Again(RequestedSweep):
       data: where the data lies now; None for where it was last.
       folds: the number of folds, for each of which a net is trained; None for as many as before, else
         `self.usual_folds`.
-      changed: settings that differ from those of the search.
+      changes: settings that differ from those of the search.
 
     Raises:
       SweepError: the search has no COMPLETE trial, or the folder holds no search.
@@ -57,32 +57,33 @@ class Again(RequestedSweep):
     space = None
 
     def __init__(
-        self, search: Path, count: int, seeds: int, data: str | None, folds: int | None = None, **changed: Any
+        self, search: Path, count: int, seeds: int, data: str | None, folds: int | None = None, **changes: Any
     ) -> None:
         file = read_sweep(search)
         if file.kind != SEARCH:
             raise SweepError(f"{search}: is a {file.kind} itself; give the folder of its search, {search.parent}")
         folder = search / self.kind
-        held = read_sweep(folder) if paths.is_sweep(folder) else None
+        earlier_file = read_sweep(folder) if paths.is_sweep(folder) else None
         self.trials = best_trials(Record(search), count)
-        self.queue, trials = with_other_seeds(held.queue if held else {}, self.trials, seeds, file.settings.seed)
-        # The place that was named last, unless the data has moved since and the search knows where.
-        places = [part.settings.data for part in (held, file) if part]
+        earlier_queue = earlier_file.queue if earlier_file else {}
+        self.queue, trials = with_other_seeds(earlier_queue, self.trials, seeds, file.settings.seed)
+        # The place that was named last, unless the data is no longer there and the search has another place.
+        places = [part.settings.data for part in (earlier_file, file) if part]
         last = next((place for place in places if os.path.exists(place)), places[0])
         place = os.path.realpath(data) if data else last
         draws_nothing: Values = {"space": None, "fixed": {}, "baselines": "none", "sampler": "random", "pruner": "none"}
         draws_nothing |= {"budget_epochs": None}
-        folds = folds or (held.settings.folds if held else self.usual_folds(file.settings))
+        folds = folds or (earlier_file.settings.folds if earlier_file else self.usual_folds(file.settings))
         options = replace(file.settings.data_options, folds=folds)
-        settings = replace(file.settings, data=place, trials=trials, data_options=options, **draws_nothing | changed)
+        settings = replace(file.settings, data=place, trials=trials, data_options=options, **draws_nothing | changes)
         super().__init__(folder, settings)
-        self.search, self.searched, self.parent = search, file, Parent(file.id)
+        self.search, self.search_file, self.parent = search, file, Parent(file.id)
         self.way_out = f"Move {folder} away, and this command begins anew."
-        self.defaults, self.pixels = file.defaults, file.pixels  # others might read the same files as other data
+        self.defaults, self.pixels = file.defaults, file.pixels  # others might read the same files differently
         self.weights = file.weights or {}
 
     @abstractmethod
-    def usual_folds(self, searched: Settings) -> int | None:
+    def usual_folds(self, settings: Settings) -> int | None:
         """Returns how many folds are used if the command names no number, for a search with these settings."""
 
     @abstractmethod
@@ -95,7 +96,7 @@ class Again(RequestedSweep):
 
     def _load_searched(self) -> "Dataset":
         """Returns the data as the search reads it."""
-        as_searched = replace(self.settings, data_options=self.searched.settings.data_options)
+        as_searched = replace(self.settings, data_options=self.search_file.settings.data_options)
         return sweep_data.load(as_searched, self.defaults, self.pixels)
 
     def first_queue(self, data: "Dataset") -> tuple[Queue, list[str]]:
@@ -115,9 +116,9 @@ class Again(RequestedSweep):
         """
         from sweep.analysis.sweep_data import load_same
 
-        place, file = self.settings.data, self.searched
-        same = load_same(self.search, place, file.settings.data, file.fingerprint, self._load_searched)
-        return self.divided(same)
+        place, file = self.settings.data, self.search_file
+        data = load_same(self.search, place, file.settings.data, file.fingerprint, self._load_searched)
+        return self.divided(data)
 
     def corners(self) -> list[TrialConfig]:
         """Returns all configs of the queue, with the seed 0."""
@@ -127,7 +128,7 @@ class Again(RequestedSweep):
     @property
     def _search_words(self) -> str:
         """The search as an argument of a command that reads it."""
-        return " ".join([str(self.search), *own_code(self.searched)])
+        return " ".join([str(self.search), *own_code(self.search_file)])
 
     def _heading(self) -> str:
         record = Record(self.folder)
@@ -141,14 +142,14 @@ class Repeat(Again):
     kind = paths.REPEAT
     adds_trials = "--seeds or --top with a larger number adds to them"
 
-    def usual_folds(self, searched: Settings) -> int | None:
+    def usual_folds(self, settings: Settings) -> int | None:
         """Returns the number of folds of the search."""
-        return searched.folds
+        return settings.folds
 
     def divided(self, data: "Dataset") -> "Dataset":
         """Returns the data of the search, divided anew if the repeat has another number of folds than the search."""
         folds = self.settings.folds
-        if folds == self.searched.settings.folds:
+        if folds == self.search_file.settings.folds:
             return data
         return folded(data, folds, self.settings.seed) if folds else data
 
@@ -169,8 +170,8 @@ class Repeat(Again):
 
     def summary(self) -> str:
         """Returns the state of the repeat, what it found, and the command that reports it."""
-        found = repeated.read(Record(self.search))
-        lines = [self._heading(), *(repeated.sentences(found) if found else ())]
+        result = repeated.read(Record(self.search))
+        lines = [self._heading(), *(repeated.sentences(result) if result else ())]
         lines.append(f"`{spelled('report')} {self._search_words}` takes this into its report.")
         return "\n".join(lines)
 
@@ -187,14 +188,14 @@ class Refit(Again):
 
     def __init__(self, search: Path, seeds: int, data: str | None, folds: int | None = None) -> None:
         super().__init__(search, 1, seeds, data, folds, metric=LAST)
-        self.parent = Parent(self.searched.id, self.trials[0].number)
+        self.parent = Parent(self.search_file.id, self.trials[0].number)
 
     def first_queue(self, data: "Dataset") -> tuple[Queue, list[str]]:
-        """Returns the queue, and without folds a sentence that the validation values say nothing."""
+        """Returns the queue, and without folds a sentence that the validation values mean nothing."""
         note = "Trained on train and validation together: what is measured of validation here says nothing."
         return self.queue, [] if self.settings.folds else [note]
 
-    def usual_folds(self, searched: Settings) -> int | None:
+    def usual_folds(self, settings: Settings) -> int | None:
         """Returns None: without --folds a refit trains one net on all images."""
         return None
 
@@ -251,16 +252,16 @@ def best_trials(record: Record, count: int) -> list[TrialRecord]:
         ranked = record.ranked
     except SweepError as error:
         raise SweepError(f"{error}; {way_out}") from None
-    found: dict[TrialConfig, TrialRecord] = {}
+    trials: dict[TrialConfig, TrialRecord] = {}
     for trial in ranked:
         if trial.state == State.COMPLETE:
             try:
-                found.setdefault(replace(TrialConfig.from_dict(trial.config), seed=0), trial)
+                trials.setdefault(replace(TrialConfig.from_dict(trial.config), seed=0), trial)
             except ConfigError as error:
                 raise SweepError(f"{record.folder}: trial {trial.number} is not of this version: {error}") from None
-    if not found:
+    if not trials:
         raise SweepError(f"{record.folder}: must have a COMPLETE trial, got none; {way_out}")
-    return list(found.values())[:count]
+    return list(trials.values())[:count]
 
 
 def joined(data: "Dataset") -> "Dataset":

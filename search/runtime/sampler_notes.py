@@ -20,7 +20,7 @@ from sweep.storage.schema import parsed
 from sweep.storage.states import Reason
 
 SAW = "sampler_saw"  # the user attribute of a trial that stores the `Changes`
-ENDED = -1  # stands for the steps of a trial that has ended
+ENDED = -1  # in place of the steps of a trial that has ended
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,16 @@ class KnownStates:
           shown: the trials as the sampler is shown them; one that waits at a rung appears to have been stopped there.
           trials: the same trials as they are.
         """
-        now = {}
-        for then, trial in zip(shown, trials, strict=True):
-            if then.state.is_finished():
-                now[trial.number] = ENDED if trial.state.is_finished() else len(then.intermediate_values)
-        before, self.steps = self.steps, now
-        changed = {number: steps for number, steps in now.items() if before.get(number) != steps}
+        current = {}
+        for shown_trial, trial in zip(shown, trials, strict=True):
+            if shown_trial.state.is_finished():
+                current[trial.number] = ENDED if trial.state.is_finished() else len(shown_trial.intermediate_values)
+        previous, self.steps = self.steps, current
+        changed_steps = {number: steps for number, steps in current.items() if previous.get(number) != steps}
         changes = {
-            "ended": [number for number, steps in changed.items() if steps == ENDED],
-            "paused": [[number, steps] for number, steps in changed.items() if steps != ENDED],
-            "running": [number for number in before if number not in now],
+            "ended": [number for number, steps in changed_steps.items() if steps == ENDED],
+            "paused": [[number, steps] for number, steps in changed_steps.items() if steps != ENDED],
+            "running": [number for number in previous if number not in current],
         }
         return {name: numbers for name, numbers in changes.items() if numbers}
 
@@ -86,35 +86,37 @@ class KnownStates:
         steps = self.steps.get(trial.number)
         if steps == ENDED and trial.state.is_finished():
             return trial
-        running = without_constraints(trial)
-        running.state, running.values = TrialState.RUNNING, None
-        return stopped_at(running, steps) if steps in trial.intermediate_values else running
+        running_trial = without_constraints(trial)
+        running_trial.state, running_trial.values = TrialState.RUNNING, None
+        return stopped_at(running_trial, steps) if steps in trial.intermediate_values else running_trial
 
 
 def stopped_at(trial: FrozenTrial, steps: int) -> FrozenTrial:
     """Returns the trial as it would be if it had been stopped after so many steps."""
-    stopped = copy(trial)
-    stopped.intermediate_values = {step: value for step, value in trial.intermediate_values.items() if step <= steps}
-    stopped.state, stopped.values = TrialState.PRUNED, [trial.intermediate_values[steps]]
-    stopped.user_attrs = trial.user_attrs | {"reason": Reason.NOT_AMONG_THE_BEST}
-    return stopped
+    stopped_trial = copy(trial)
+    stopped_trial.intermediate_values = {
+        step: value for step, value in trial.intermediate_values.items() if step <= steps
+    }
+    stopped_trial.state, stopped_trial.values = TrialState.PRUNED, [trial.intermediate_values[steps]]
+    stopped_trial.user_attrs = trial.user_attrs | {"reason": Reason.NOT_AMONG_THE_BEST}
+    return stopped_trial
 
 
-def take_again(study: Study, trial: FrozenTrial, seen: KnownStates, sampler: BaseSampler) -> None:
+def take_again(study: Study, trial: FrozenTrial, states: KnownStates, sampler: BaseSampler) -> None:
     """Lets the sampler take again the notes that it took when a trial was drawn.
 
     Args:
       study: a study in memory with all trials, in which those before this one have their notes again.
       trial: the trial at whose draw the notes were taken.
-      seen: what the sampler had seen at the notes before; updated to what it had seen at these.
+      states: the states that the sampler saw when it took the notes before these; updated to those it saw now.
 
     Raises:
       ValueError: the trial's attribute is not as a driver wrote it.
     """
-    seen.follow(trial.user_attrs[SAW])
+    states.follow(trial.user_attrs[SAW])
     if not is_used():
         return
-    before = study.get_trials(deepcopy=False)[: trial.number]
-    with running_again(study, trial) as blank:
-        then = study_of(study, [*map(seen.as_then, before), blank])
-        sampler.sample_relative(then, blank, sampler.infer_relative_search_space(then, blank))
+    earlier_trials = study.get_trials(deepcopy=False)[: trial.number]
+    with running_again(study, trial) as blank_trial:
+        past_study = study_of(study, [*map(states.as_then, earlier_trials), blank_trial])
+        sampler.sample_relative(past_study, blank_trial, sampler.infer_relative_search_space(past_study, blank_trial))

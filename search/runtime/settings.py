@@ -69,10 +69,10 @@ def read_sweep(folder: Path) -> SweepFile:
 def differences(before: Settings, after: Settings) -> list[str]:
     """Returns one line for each setting that may not change and did."""
     old, new = (asdict(settings) | asdict(settings.data_options) for settings in (before, after))
-    return [f"{name}: was {_shown(old[name])}, now {_shown(new[name])}" for name in FIXED if old[name] != new[name]]
+    return [f"{name}: was {_text(old[name])}, now {_text(new[name])}" for name in FIXED if old[name] != new[name]]
 
 
-def _shown(value: object) -> object:
+def _text(value: object) -> object:
     """Returns the value as its option takes it, which for a list means separated by commas."""
     return ",".join(map(str, value)) if isinstance(value, list) else value
 
@@ -94,22 +94,22 @@ def table_differences(before: Table, after: Table) -> list[str]:
     return lines
 
 
-def check_moved(sweep_id: str, before: str, now: str) -> None:
+def check_moved(sweep_id: str, old_url: str, new_url: str) -> None:
     """Checks that the ledger of a sweep has been moved from one place to another.
 
     Args:
-      before, now: the URL of a database; empty for the journal in the sweep's folder.
+      old_url, new_url: the URL of a database; empty for the journal in the sweep's folder.
 
     Raises:
       ConfigError: the ledger is not in the new place.
       OSError: the database cannot be reached.
     """
-    if before and now and sweep_id in _studies(now):
+    if old_url and new_url and sweep_id in _studies(new_url):
         return
-    was, got = before or "the journal in its folder", now or "a journal in its folder"
+    old_place, new_place = old_url or "the journal in its folder", new_url or "a journal in its folder"
     raise ConfigError(
-        f"--ledger: the ledger of this sweep must be there, got {got}, which holds none of it; "
-        f"it is {was}: leave --ledger as it was, or start another sweep with --sweep"
+        f"--ledger: the ledger of this sweep must be there, got {new_place}, which holds none of it; "
+        f"it is {old_place}: leave --ledger as it was, or start another sweep with --sweep"
     )
 
 

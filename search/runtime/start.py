@@ -54,11 +54,11 @@ class Start:
     def from_flags(command: str, flags: Mapping[str, Any]) -> "Start":
         """Returns the start that the flags of a command ask for, those of `search.options.runs_trials`."""
         names = [field.name for field in fields(Start) if field.name != "command"]
-        own = [user_code.name(sink, "--sink") if user_code.is_reference(sink) else sink for sink in flags["sinks"]]
-        return Start(_typed(command), **{name: flags[name] for name in names} | {"sinks": tuple(own)})
+        sinks = [user_code.name(sink, "--sink") if user_code.is_reference(sink) else sink for sink in flags["sinks"]]
+        return Start(_typed_command(command), **{name: flags[name] for name in names} | {"sinks": tuple(sinks)})
 
 
-def _typed(command: str) -> str:
+def _typed_command(command: str) -> str:
     """Returns the command as the user typed it."""
     return shlex.join([*typed(command), *sys.argv[1:]])
 
@@ -71,8 +71,8 @@ class Session(ABC):
       worker: bytes of memory that a trial may take; 0 if that is not known.
       gpus: how many GPUs a trial has; a fraction if trials share one.
       is_local: whether the workers are on this machine.
-      sharing: how many trials share the memory, of which `worker` is one part, with one copy of the images; 0 if the
-        images lie in other memory.
+      sharing: how many trials share the memory and one copy of the images in it, `worker` being the part of one trial;
+        0 if the images lie in other memory.
     """
 
     worker: int = 0

@@ -57,24 +57,24 @@ def run(sweep: RequestedSweep, start: Start, open_session: Open | None = None) -
       ConfigError, DataError: with everything that the user has to mend.
     """
     # `out` stays the screen while the output of Ray is redirected to the log.
-    with screen() as out, _beside() as beside:
+    with screen() as out, _background_thread() as background:
         if is_copy(sweep.folder):
             _check_bucket(sweep)
-        go_on = _resume if paths.is_sweep(sweep.folder) else _begin
-        return go_on(sweep, start, out, beside, open_session or _ray)
+        begin_or_resume = _resume if paths.is_sweep(sweep.folder) else _begin
+        return begin_or_resume(sweep, start, out, background, open_session or _ray)
 
 
-def _ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> AbstractContextManager[Session]:
+def _ray(folder: Path, start: Start, out: TextIO, background: Executor) -> AbstractContextManager[Session]:
     from sweep.search.ray.session import on_ray  # imported under the lock, because it takes a second
 
-    return on_ray(folder, start, out, beside)
+    return on_ray(folder, start, out, background)
 
 
 @contextmanager
-def _beside() -> Iterator[Executor]:
-    """Yields an executor of one thread for work beside the main thread.
+def _background_thread() -> Iterator[Executor]:
+    """Yields an executor with one thread, for work in the background.
 
-    Its end is waited for at most `ENDING_SECONDS`, because Ray's end can hang.
+    At the end the thread is waited for, but at most `ENDING_SECONDS`, because Ray's end can hang.
     """
     executor = ThreadPoolExecutor(1)
     try:
@@ -100,11 +100,11 @@ def _check_bucket(sweep: RequestedSweep) -> None:
         raise ConfigError(f"{place}: demo images are generated into a folder; give --data, or a folder as --sweep")
 
 
-def _begin(sweep: RequestedSweep, start: Start, out: TextIO, beside: Executor, open_session: Open) -> int:
+def _begin(sweep: RequestedSweep, start: Start, out: TextIO, background: Executor, open_session: Open) -> int:
     """Begins a new sweep; everything is checked before anything is written."""
     folder = sweep.folder
     check_address(start.address)  # before the images are read, which may take minutes
-    settled = sweep.settle(has_gpu_here(start.address, start.gpus_per_trial))
+    settle_notes = sweep.settle(has_gpu_here(start.address, start.gpus_per_trial))
     _ = sweep.table
     sweep.check_configs()
     weights = prepare(sweep.nets, print, sweep.weights)  # before the images are read, too
@@ -114,16 +114,16 @@ def _begin(sweep: RequestedSweep, start: Start, out: TextIO, beside: Executor, o
     table = sweep.table
     sweep.check_configs()
     queue, notes = sweep.first_queue(data)
-    notes = settled + notes
+    notes = settle_notes + notes
     check_here(folder)
-    nets = beside.submit(check_nets, sweep.corners(), data)  # runs while Ray starts
-    with open_session(folder, start, out, beside) as session:
+    nets = background.submit(check_nets, sweep.corners(), data)  # runs while Ray starts
+    with open_session(folder, start, out, background) as session:
         nets.result()
         limit = session.limit(data)
         if limit:
             notes += limit.may_lack(sweep.corners())
         if limit and limit.matters(sweep.corners()):
-            queue, left_out = _bounded(sweep, limit, queue)
+            queue, left_out = _limit_queue(sweep, limit, queue)
             notes += left_out
         else:
             limit = None
@@ -160,29 +160,29 @@ def _begin(sweep: RequestedSweep, start: Start, out: TextIO, beside: Executor, o
         sweep.settings.data_options = sweep_data.keep_sample(folder, sweep.settings.data_options)
         file.started(start.command, folder)
         file.write(folder)
-        bridge = _opened(sweep, file, ledger or _ledger(folder, file), start, out)
+        bridge = _open_bridge(sweep, file, ledger or _ledger(folder, file), start, out)
         signals = session.execute(bridge, data)
     return finish(sweep, file, bridge, data, signals, start.command)
 
 
-def _resume(sweep: RequestedSweep, start: Start, out: TextIO, beside: Executor, open_session: Open) -> int:
-    """Continues a sweep; a finished one is only reported, after the command is known to name the same sweep."""
+def _resume(sweep: RequestedSweep, start: Start, out: TextIO, background: Executor, open_session: Open) -> int:
+    """Continues a sweep, after checking that the command describes the same one; a finished sweep is only reported."""
     folder, settings = sweep.folder, sweep.settings
     file = read_sweep(folder)
-    before = file.settings
+    stored_settings = file.settings
     sweep.defaults, sweep.pixels, sweep.weights = file.defaults, file.pixels, file.weights or {}
     sweep.imbalance = file.imbalance
     remember(recorded(sweep.weights))  # the space draws from the weights with which the sweep began
-    if changed := sweep.changed(file):
+    if changes := sweep.changed(file):
         raise ConfigError(
             f"{folder}: this {file.kind} was started with other settings, which may not change:\n  "
-            + "\n  ".join(changed)
+            + "\n  ".join(changes)
             + f"\n{sweep.way_out}"
         )
-    if settings.ledger != before.ledger:
-        check_moved(file.id, before.ledger, settings.ledger)
-    is_other_form = _form_of(settings) != _form_of(before)
-    data = None if paths.is_same(settings.data, before.data) and not is_other_form else _load_same(sweep, file)
+    if settings.ledger != stored_settings.ledger:
+        check_moved(file.id, stored_settings.ledger, settings.ledger)
+    is_other_form = _form_of(settings) != _form_of(stored_settings)
+    data = None if paths.is_same(settings.data, stored_settings.data) and not is_other_form else _load_same(sweep, file)
     ledger = _ledger(folder, replace(file, settings=settings))
     file = read_sweep(folder)  # again, because holding the ledger fetches the newest file from a bucket
     file.settings = settings
@@ -194,13 +194,13 @@ def _resume(sweep: RequestedSweep, start: Start, out: TextIO, beside: Executor, 
     if limit := MemoryLimit.read(file.memory, len(file.classes), file.image_size):
         sweep.check_memory(limit)
     states = [trial.state for trial in ledger.trials if trial.state.is_finished()]
-    wanted = settings.trials_wanted(len(ledger.trials), ledger.epochs)
-    if len(states) >= wanted and file.results_of == len(states):
+    trials_wanted = settings.trials_wanted(len(ledger.trials), ledger.epochs)
+    if len(states) >= trials_wanted and file.results_of == len(states):
         file.write(folder)
-        every = (
+        subject = (
             "The only trial of this sweep has" if len(states) == 1 else f"All {len(states)} trials of this sweep have"
         )
-        print(f"{every} ended; {sweep.adds_trials}.")
+        print(f"{subject} ended; {sweep.adds_trials}.")
         print(sweep.summary())
         return 0 if TrialState.COMPLETE in states else Exit.NO_TRIAL_COMPLETED
     check_address(start.address)
@@ -219,14 +219,14 @@ def _resume(sweep: RequestedSweep, start: Start, out: TextIO, beside: Executor, 
         print(f"Noted: other versions than before: {', '.join(version_differences(file.versions, versions))}.")
     file.started(start.command, folder)
     file.write(folder)
-    bridge = _opened(sweep, file, ledger, start, out)
+    bridge = _open_bridge(sweep, file, ledger, start, out)
     signals: list[int] = []
     if not bridge.finished:
-        with open_session(folder, start, out, beside) as session:
-            then = bridge.plan.limit
-            if then and (now := session.limit(data)) and (less := now.less_than(then)):
+        with open_session(folder, start, out, background) as session:
+            earlier_limit = bridge.plan.limit
+            if earlier_limit and (limit_now := session.limit(data)) and (warning := limit_now.less_than(earlier_limit)):
                 bridge.watcher.announced(
-                    f"{less}. What is drawn stays as it was begun, so a trial may run out of memory here."
+                    f"{warning}. What is drawn stays as it was begun, so a trial may run out of memory here."
                 )
             signals = session.execute(bridge, data)
     return finish(sweep, file, bridge, data, signals, start.command)
@@ -248,7 +248,7 @@ def _load_same(sweep: RequestedSweep, file: SweepFile) -> "Dataset":
     return load_same(sweep.folder, sweep.settings.data, file.settings.data, file.fingerprint, sweep.load)
 
 
-def _opened(sweep: RequestedSweep, file: SweepFile, ledger: Ledger, start: Start, out: TextIO) -> "Bridge":
+def _open_bridge(sweep: RequestedSweep, file: SweepFile, ledger: Ledger, start: Start, out: TextIO) -> "Bridge":
     """Returns the bridge after it has taken in what workers wrote before this start."""
     from sweep.analysis.estimates.ensembles import ensembles
     from sweep.search.runtime.bridge import Bridge
@@ -258,8 +258,8 @@ def _opened(sweep: RequestedSweep, file: SweepFile, ledger: Ledger, start: Start
     limit = MemoryLimit.read(file.memory, len(file.classes), file.image_size)
     height, width = file.image_size
     pace = PaceLimit(**vars(file.pace), classes=len(file.classes), image_size=(height, width)) if file.pace else None
-    without = {*(limit.too_large(sweep.corners()) if limit else ()), *(pace.too_slow(sweep.corners()) if pace else ())}
-    families = tuple(family for family in sweep.families if family not in without)
+    unfit = {*(limit.too_large(sweep.corners()) if limit else ()), *(pace.too_slow(sweep.corners()) if pace else ())}
+    families = tuple(family for family in sweep.families if family not in unfit)
     plan = Plan(
         trials=settings.trials,
         seed=settings.seed,
@@ -278,14 +278,14 @@ def _opened(sweep: RequestedSweep, file: SweepFile, ledger: Ledger, start: Start
         kept_of_kind=ensembles(file.defaults.ensemble).of_kind,
         deadline=None if start.budget_seconds is None else time.monotonic() + start.budget_seconds,
     )
-    ended = [trial for trial in ledger.trials if trial.state.is_finished()]
+    ended_trials = [trial for trial in ledger.trials if trial.state.is_finished()]
     names = {number: shown_name(entry) for number, entry in file.queue.items()}
     cheap = plan.turns.cheap if plan.turns else 0
-    begun = Begun(
+    beginning = Begun(
         sweep.folder,
         settings.trials,
         settings.metric,
-        ended,
+        ended_trials,
         names,
         out,
         settings.folds,
@@ -294,12 +294,12 @@ def _opened(sweep: RequestedSweep, file: SweepFile, ledger: Ledger, start: Start
         settings.budget_epochs,
         {trial.number: ledger.epochs_of(trial.number) for trial in ledger.trials},
     )
-    watcher = opened(start.sinks, begun)
+    watcher = opened(start.sinks, beginning)
     for note in file.notes:
         watcher.announced(note)
     if ledger.torn_bytes:
-        torn = counted(ledger.torn_bytes, "byte")
-        watcher.announced(f"The ledger's last record was not written to its end ({torn}); it is cut off.")
+        size = counted(ledger.torn_bytes, "byte")
+        watcher.announced(f"The ledger's last record was not written to its end ({size}); it is cut off.")
     bridge = Bridge(sweep.folder.resolve(), ledger, sweep.space, plan, watcher)
     bridge.recover()
     if ledger.trials:
@@ -307,21 +307,20 @@ def _opened(sweep: RequestedSweep, file: SweepFile, ledger: Ledger, start: Start
             "continue from their checkpoints" if len(bridge.waiting) != 1 else "continues from its checkpoint"
         )
         and_paused = f", {len(bridge.ledger.paused)} paused" if bridge.ledger.paused else ""
-        watcher.announced(
-            f"Goes on: {counted(len(ended), 'trial')} had ended, {len(bridge.waiting)} {continue_theirs}{and_paused}."
-        )
+        had_ended = f"{counted(len(ended_trials), 'trial')} had ended"
+        watcher.announced(f"Goes on: {had_ended}, {len(bridge.waiting)} {continue_theirs}{and_paused}.")
     return bridge
 
 
 def _pace(sweep: RequestedSweep, session: Session, data: "Dataset") -> PaceLimit | None:
-    """Returns the time that a drawn trial may take; None if trials have a GPU, or none is drawn that may take long."""
+    """Returns the time that a drawn trial may take; None if trials have a GPU, or if no drawn trial can take long."""
     if session.gpus or sweep.turns(()) is None:
         return None
     images = len(data.train.ids) if data.folds is None else int((data.folds > 0).sum())  # those of the first fold's net
     return PaceLimit(MOST_SECONDS, images, len(data.classes), data.image_size)
 
 
-def _bounded(sweep: RequestedSweep, limit: MemoryLimit, queue: Queue) -> tuple[Queue, list[str]]:
+def _limit_queue(sweep: RequestedSweep, limit: MemoryLimit, queue: Queue) -> tuple[Queue, list[str]]:
     """Returns the queue without configs that need too much memory, and a sentence on each thing that is left out.
 
     Raises:
@@ -332,14 +331,14 @@ def _bounded(sweep: RequestedSweep, limit: MemoryLimit, queue: Queue) -> tuple[Q
         return queue, [f"{arch} needs {why}: it may run out of memory." for arch, why in large.items()]
     sweep.check_memory(limit)
     notes = limit.notes(sweep.corners())
-    fitting = []
+    fitting_entries = []
     for entry in queue.values():
         may_lack = entry.baseline or entry.like
         if may_lack and (why := why_too_large(sweep.space, limit, entry.params)):
             notes.append(f"The config {shown_name(entry)} is left out: it needs {why}.")
         else:
-            fitting.append(entry)
-    return dict(enumerate(fitting)), notes
+            fitting_entries.append(entry)
+    return dict(enumerate(fitting_entries)), notes
 
 
 def _ledger(folder: Path, file: SweepFile) -> Ledger:

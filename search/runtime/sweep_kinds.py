@@ -74,17 +74,17 @@ class RequestedSweep(ABC):
 
     def changed(self, file: SweepFile) -> list[str]:
         """Returns one line for each setting that may not change and did since `file` was written."""
-        before, now = ((to_json(of.parent) or {}) | {"kind": of.kind} for of in (file, self))
-        lines = [f"{name}: was {before.get(name)}, now {now[name]}" for name in now if before.get(name) != now[name]]
+        old, new = ((to_json(each.parent) or {}) | {"kind": each.kind} for each in (file, self))
+        lines = [f"{name}: was {old.get(name)}, now {new[name]}" for name in new if old.get(name) != new[name]]
         lines = lines or differences(file.settings, self.settings)
         return lines or self.changed_space(file)  # other settings explain why the table differs
 
     @property
     def own(self) -> dict[str, str]:
         """The models, metrics and transforms in the user's files, each with the digest of its file."""
-        named = [name for config in self.corners() for name in (config.arch, *config.own_transforms)]
-        own = [*filter(is_own, [self.settings.metric]), *filter(user_code.is_reference, named)]
-        return {name: user_code.digest(name) for name in own}
+        names = [name for config in self.corners() for name in (config.arch, *config.own_transforms)]
+        references = [*filter(is_own, [self.settings.metric]), *filter(user_code.is_reference, names)]
+        return {name: user_code.digest(name) for name in references}
 
     @property
     def nets(self) -> set[str]:
@@ -126,7 +126,7 @@ class RequestedSweep(ABC):
         return ()
 
     def turns(self, families: tuple[str, ...]) -> Turns | None:
-        """Returns what chooses the branch of each drawn trial in a space over pretrained nets; None in other spaces.
+        """Returns the turns that choose the branch of each drawn trial; None in a space without pretrained nets.
 
         Args:
           families: the architectures that may be drawn.
@@ -139,7 +139,7 @@ class RequestedSweep(ABC):
 
     @abstractmethod
     def extend(self, queue: Queue, trials: int) -> list[str]:
-        """Adds what is asked for and missing in the queue, after the existing `trials`; returns sentences on it."""
+        """Adds the configs that the queue lacks, after the existing `trials`; returns sentences on them."""
 
     def load(self) -> "Dataset":
         """Returns the data.
@@ -163,7 +163,7 @@ class RequestedSweep(ABC):
 
     @abstractmethod
     def summary(self) -> str:
-        """Returns what a person is told at the end."""
+        """Returns the summary that is shown at the end."""
 
 
 class Search(RequestedSweep):
@@ -230,8 +230,8 @@ class Search(RequestedSweep):
         number = None if self.is_own_space else proposal.imbalance(self.settings.fixed, data.class_counts)
         if number != self.imbalance:
             self.imbalance = number
-            for made_of_it in ("space", "own_configs", "like"):
-                vars(self).pop(made_of_it, None)
+            for cached_name in ("space", "own_configs", "like"):
+                vars(self).pop(cached_name, None)
 
     @cache  # noqa: B019 (a process has only one sweep)
     def _headers(self) -> "Headers":
@@ -249,11 +249,11 @@ class Search(RequestedSweep):
         if (self.is_own_space and not self.names_space) or not all(map(user_code.has_run, file.own)):
             return []  # the command names no other space
         before = file.settings.space or spaces.DEFAULT
-        renamed = [f"space: was {before}, now {self.space_name}"] if before != self.space_name else []
-        if renamed and not self.is_own_space and not user_code.is_reference(before):
-            return renamed  # the tables cannot be compared: one space may lack the other's pretrained nets
+        rename_lines = [f"space: was {before}, now {self.space_name}"] if before != self.space_name else []
+        if rename_lines and not self.is_own_space and not user_code.is_reference(before):
+            return rename_lines  # the tables cannot be compared: one space may lack the other's pretrained nets
         lines = super().changed_space(file)
-        return renamed + lines if lines else []
+        return rename_lines + lines if lines else []
 
     @cached_property
     def own_configs(self) -> list[Values]:
@@ -297,7 +297,7 @@ class Search(RequestedSweep):
         return self.space.families if self.defaults.sampler > 1 else ()
 
     def turns(self, families: tuple[str, ...]) -> Turns | None:
-        """Returns what chooses the branch of each drawn trial; None in a space without pretrained nets."""
+        """Returns the turns that choose the branch of each drawn trial; None in a space without pretrained nets."""
         number = self.defaults.space
         if self.is_own_space or not spaces.uses_backbones(self.space_name, number):
             return None
@@ -308,9 +308,9 @@ class Search(RequestedSweep):
         is_contest = (*data.image_size, len(data.classes)) == published.CONTEST
         by_data = "published" if is_contest else None
         portfolio = {"auto": by_data, "none": None}.get(self.settings.baselines, self.settings.baselines)
-        named = None if self.is_own_space else self.space_name
+        name = None if self.is_own_space else self.space_name
         like, like_notes = self.like
-        queue, notes = first_queue(self.space, self.defaults.space, portfolio, self.own_configs, named, like)
+        queue, notes = first_queue(self.space, self.defaults.space, portfolio, self.own_configs, name, like)
         notes = like_notes + notes
         if portfolio and self.settings.baselines == "auto":
             notes.insert(0, published.CONTEST_NOTE)

@@ -1,7 +1,7 @@
 """Writes what is kept of an ended trial, into its folder `trials/NUMBER/`.
 
-While a trial runs, the checkpoints of its attempts hold everything. When it ends, the driver takes what is kept out of
-the newest checkpoint; after the ledger has recorded the end, it removes the attempts. If the driver is killed in
+While a trial runs, the checkpoints of its attempts hold everything. When it ends, the driver extracts what is kept
+from the newest checkpoint; after the ledger has recorded the end, it removes the attempts. If the driver is killed in
 between, the next start repeats this.
 """
 
@@ -34,7 +34,7 @@ def write_config(folder: Path, config: TrialConfig) -> None:
 
 
 def keep(folder: Path, up_to_attempt: int, epochs: int, with_weights: bool) -> bool:
-    """Writes what is kept of a trial that counts `epochs` epochs; returns False if no whole checkpoint reaches so far.
+    """Writes what is kept of a trial that counts `epochs` epochs; returns False if no whole checkpoint has them.
 
     The files are `history.json`, a list of `EpochMetrics` as objects; `valid_classes.npy`, (epochs, N) uint8 or int16;
     `valid_logits.npy`, (N, classes) float32 of the best epoch; `best.safetensors`, if `with_weights`, the weights of
@@ -106,14 +106,14 @@ def remove_superseded(folder: Path, next_attempt: int) -> None:
     """
     if next_attempt > 1:
         store_of(folder).fetch(folder)
-    kept = paths.newest_checkpoints(folder, next_attempt - 1)[:KEPT_CHECKPOINTS]
-    kept += [path for places in paths.finished_folds(folder, next_attempt - 1).values() for path in places]
+    kept_files = paths.newest_checkpoints(folder, next_attempt - 1)[:KEPT_CHECKPOINTS]
+    kept_files += [path for places in paths.finished_folds(folder, next_attempt - 1).values() for path in places]
     for attempt in (paths.attempt_folder(folder, k) for k in range(1, next_attempt)):
         with suppress(OSError):  # a worker that seemed dead may still write into it
-            if not any(path.parent == attempt for path in kept):
+            if not any(path.parent == attempt for path in kept_files):
                 remove(attempt)
             for path in attempt.glob("checkpoint-*"):
-                if path not in kept:
+                if path not in kept_files:
                     remove(path)
 
 
@@ -155,12 +155,12 @@ def with_weights(trials: Iterable[Ranked], of_kind: int) -> list[Ranked]:
     Args:
       of_kind: how many trials of each kind keep them; see `analysis.estimates.ensembles.contract.Ensembles`.
     """
-    kinds, found = Counter[str](), []
+    kinds, kept_trials = Counter[str](), []
     for place, trial in enumerate(sorted(trials)):
         kinds[trial.kind] += 1
         if place < KEPT_WEIGHTS or kinds[trial.kind] <= of_kind:
-            found.append(trial)
-    return found
+            kept_trials.append(trial)
+    return kept_trials
 
 
 class BestWeights:
@@ -175,15 +175,15 @@ class BestWeights:
         self.folder, self.sign, self.of_kind = folder, named(metric).sign, of_kind
         self.best: list[Ranked] = []  # trials that keep their weights; one that was left out never returns
 
-    def recover(self, ended: list[FrozenTrial]) -> None:
+    def recover(self, ended_trials: list[FrozenTrial]) -> None:
         """Starts from the trials that have ended before."""
         complete = [
             Ranked.from_trial(trial, trial.value, self.sign)
-            for trial in ended
+            for trial in ended_trials
             if trial.state == TrialState.COMPLETE and trial.value is not None
         ]
         self.best = with_weights(complete, self.of_kind)
-        self._remove({trial.number for trial in ended} - {trial.number for trial in self.best})
+        self._remove({trial.number for trial in ended_trials} - {trial.number for trial in self.best})
 
     def would_stay(self, trial: FrozenTrial, value: float) -> bool:
         """Returns whether a trial with this value would keep its weights."""
@@ -192,9 +192,9 @@ class BestWeights:
 
     def add(self, trial: FrozenTrial, value: float) -> None:
         """Takes in a trial that is COMPLETE."""
-        every = [*self.best, Ranked.from_trial(trial, value, self.sign)]
-        self.best = with_weights(every, self.of_kind)
-        self._remove(trial.number for trial in every if trial not in self.best)
+        candidates = [*self.best, Ranked.from_trial(trial, value, self.sign)]
+        self.best = with_weights(candidates, self.of_kind)
+        self._remove(trial.number for trial in candidates if trial not in self.best)
 
     def _remove(self, numbers: Iterable[int]) -> None:
         for number in numbers:

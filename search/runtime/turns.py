@@ -46,51 +46,51 @@ class Turns:
         return HEADS_FIRST if any(heads) and not all(heads) else 0
 
     def next(self, study: Study) -> tuple[str, Values] | None:
-        """Returns the architecture of the next trial and the parameters that it should have; None if any will do.
+        """Returns the next trial's architecture and the parameters that it should have; None if the sampler may choose.
 
         Args:
           study: the existing trials, without the next one.
         """
         trials = [trial for trial in study.get_trials(deepcopy=False) if "arch" in trial.params]
-        drawn = Counter(trial.params["arch"] for trial in trials)
+        draws = Counter(trial.params["arch"] for trial in trials)
         heads = [arch for arch in self.families if reads_features(arch)]
         nets = [arch for arch in self.families if is_of_catalogue(arch)]
         scratch = [arch for arch in self.families if arch not in (*heads, *nets)]
-        if heads and _count(drawn, heads) < HEADS_FIRST:
-            return self._recipe(_least_drawn(drawn, heads), drawn)
+        if heads and _count(draws, heads) < HEADS_FIRST:
+            return self._recipe(_least_drawn(draws, heads), draws)
         shares = [
-            (_count(drawn, archs) / most, archs)
-            for archs, most in ((nets, self._most_tuned(study, trials, heads, nets)), (scratch, SCRATCH_FIRST))
-            if archs and _count(drawn, archs) < most
+            (_count(draws, archs) / limit, archs)
+            for archs, limit in ((nets, self._most_tuned(study, trials, heads, nets)), (scratch, SCRATCH_FIRST))
+            if archs and _count(draws, archs) < limit
         ]
         if not shares:
             return None
         _, archs = min(shares, key=lambda share: share[0])
         if archs is nets:
-            archs = self._worth_tuning(study, trials, nets, _count(drawn, nets))
-        return self._recipe(_least_drawn(drawn, archs), drawn)
+            archs = self._worth_tuning(study, trials, nets, _count(draws, nets))
+        return self._recipe(_least_drawn(draws, archs), draws)
 
-    def _recipe(self, arch: str, drawn: Counter[str]) -> tuple[str, Values]:
+    def _recipe(self, arch: str, draws: Counter[str]) -> tuple[str, Values]:
         recipe = self.recipes.get(TUNED if is_of_catalogue(arch) else arch, {})
-        return arch, {} if drawn[arch] else recipe
+        return arch, {} if draws[arch] else recipe
 
     def _most_tuned(self, study: Study, trials: list[FrozenTrial], heads: list[str], nets: list[str]) -> int:
         """Returns how many trials of fine-tuning have a turn before the sampler decides alone."""
         best = _best(study, trials, lambda trial: "head" if trial.params["arch"] in heads else trial.params["arch"])
-        tuned = min((best[net] for net in nets if net in best), default=math.inf)
-        return TUNED_FIRST if tuned <= best.get("head", math.inf) else TUNED_TRIED
+        best_tuned = min((best[net] for net in nets if net in best), default=math.inf)
+        return TUNED_FIRST if best_tuned <= best.get("head", math.inf) else TUNED_TRIED
 
-    def _worth_tuning(self, study: Study, trials: list[FrozenTrial], nets: list[str], tuned: int) -> list[str]:
+    def _worth_tuning(self, study: Study, trials: list[FrozenTrial], nets: list[str], tuned_count: int) -> list[str]:
         """Returns the nets from which the next one to fine-tune is taken, the best first.
 
         Args:
-          tuned: the number of fine-tuning trials drawn so far.
+          tuned_count: the number of fine-tuning trials drawn so far.
         """
-        kept, each = math.ceil(len(nets) / 2), 1
-        while kept > 1 and tuned >= kept * each:
-            tuned -= kept * each
-            kept, each = math.ceil(kept / 2), 2 * each
-        return _by_value(study, trials, nets)[:kept]
+        net_count, trials_each = math.ceil(len(nets) / 2), 1
+        while net_count > 1 and tuned_count >= net_count * trials_each:
+            tuned_count -= net_count * trials_each
+            net_count, trials_each = math.ceil(net_count / 2), 2 * trials_each
+        return _by_value(study, trials, nets)[:net_count]
 
 
 def _by_value(study: Study, trials: list[FrozenTrial], nets: list[str]) -> list[str]:
@@ -109,9 +109,9 @@ def _best(study: Study, trials: list[FrozenTrial], kind: Callable[[FrozenTrial],
     return best
 
 
-def _count(drawn: Counter[str], archs: list[str]) -> int:
-    return sum(drawn[arch] for arch in archs)
+def _count(draws: Counter[str], archs: list[str]) -> int:
+    return sum(draws[arch] for arch in archs)
 
 
-def _least_drawn(drawn: Counter[str], archs: list[str]) -> str:
-    return min(archs, key=drawn.__getitem__)
+def _least_drawn(draws: Counter[str], archs: list[str]) -> str:
+    return min(archs, key=draws.__getitem__)

@@ -3,9 +3,9 @@
 A sampler is a file `NAME_NUMBER.py` with a function `new`, which takes a seed and makes an Optuna sampler for one draw.
 To add one, add its file and its line in `SAMPLERS`.
 
-A restart must draw the same trials, so a sampler keeps no state in itself. It knows of other trials what the study
-says, and of running trials only their parameters. It may note something in the system attributes of the trial that it
-draws; it finds these notes at later draws, also after a restart.
+A restart must draw the same trials, so a sampler keeps no state in itself. It knows about other trials what the
+study says, and about running trials only their parameters. It may note something in the system attributes of the trial
+that it draws; it finds these notes at later draws, also after a restart.
 
 A published sampler never changes, because a sweep continues under the sampler that it began with. To change what is
 drawn, add a new file with the number `NEWEST + 1`, whatever its name is. All samplers share one counter: a sweep stores
@@ -41,7 +41,7 @@ def new_sampler(name: str, seed: int, number: int, version: int = NEWEST, turn: 
     """
     import numpy as np  # imported late: a second driver is refused before it needs more than the names
 
-    own = max(known for each, known in SAMPLERS if each == name and known <= version)
-    drawn = np.random.SeedSequence([seed, number], spawn_key=(turn,) if turn else ())
-    sampler: BaseSampler = import_module(f"{__name__}.{name}_{own}").new(int(drawn.generate_state(1)[0]))
+    file_number = max(other for each, other in SAMPLERS if each == name and other <= version)
+    sequence = np.random.SeedSequence([seed, number], spawn_key=(turn,) if turn else ())
+    sampler: BaseSampler = import_module(f"{__name__}.{name}_{file_number}").new(int(sequence.generate_state(1)[0]))
     return sampler

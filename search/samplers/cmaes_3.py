@@ -25,7 +25,7 @@ class Evolution(CmaEsSampler):
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Returns the parameters that CMA-ES draws, by name."""
-        space = super().infer_relative_search_space(_counted(study, trial), trial)
+        space = super().infer_relative_search_space(_counted_view(study, trial), trial)
         begin_anew_where_parameters_differ(self, len(space))
         return space
 
@@ -33,7 +33,7 @@ class Evolution(CmaEsSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Returns the values that CMA-ES draws for these parameters."""
-        return super().sample_relative(_counted(study, trial), trial, search_space)
+        return super().sample_relative(_counted_view(study, trial), trial, search_space)
 
 
 def new(seed: int) -> Evolution:
@@ -44,7 +44,7 @@ def new(seed: int) -> Evolution:
     return Evolution(seed=seed, warn_independent_sampling=False)
 
 
-def _counted(study: Study, trial: FrozenTrial) -> Study:
-    """Returns the trials that count, without rejected draws of the trial itself, which belong to no generation."""
-    before = [each for each in study.get_trials(deepcopy=False) if each.number <= trial.number]
-    return counted(study_of(study, before), counts_pruned=True)
+def _counted_view(study: Study, trial: FrozenTrial) -> Study:
+    """Returns a view of the trials that count, without rejected draws of this trial, which belong to no generation."""
+    trials = [each for each in study.get_trials(deepcopy=False) if each.number <= trial.number]
+    return counted(study_of(study, trials), counts_pruned=True)

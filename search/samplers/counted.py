@@ -11,7 +11,7 @@ def counted(study: Study, counts_pruned: bool = False) -> Study:
     """Returns a view of the study in which every trial that says something about its parameters is COMPLETE.
 
     A trial that could not be trained gets the worst value of all, so that the sampler avoids its parameters. The view
-    leaves out trials whose config was given whole, which have no parameters, and trials for which the space had no
+    leaves out trials that ran a complete given config, which have no parameters, and trials for which the space had no
     config, which have only some. Otherwise fewer parameters would be common to all trials.
 
     Args:
@@ -26,14 +26,14 @@ def counted(study: Study, counts_pruned: bool = False) -> Study:
     if not values:
         return study
     worst = (max if study.direction == StudyDirection.MINIMIZE else min)(values.values())
-    shown = []
+    view = []
     for trial in trials:
         if not trial.state.is_finished():
-            shown.append(trial)
+            view.append(trial)
         elif trial.params and trial.user_attrs.get("reason") != Reason.NO_CONFIG:
             says_something = trial.number in values or trial.constraints
-            shown.append(_complete(trial, values.get(trial.number, worst)) if says_something else trial)
-    return study_of(study, shown)
+            view.append(_complete(trial, values.get(trial.number, worst)) if says_something else trial)
+    return study_of(study, view)
 
 
 def _complete(trial: FrozenTrial, value: float) -> FrozenTrial:

@@ -1,8 +1,8 @@
 """Draws as `gp_1` does, but avoids what could not be trained: such a trial counts with the worst value.
 
 This includes a draw that needs more memory than there is; `gp_1` does not see that draw and would repeat it. Trials
-whose config was given whole have no parameters; they are left out, so that they do not reduce the parameters that all
-trials share.
+that ran a complete given config have no parameters; they are left out, so that they do not reduce the parameters that
+all trials share.
 """
 
 from typing import Any

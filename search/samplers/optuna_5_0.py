@@ -40,13 +40,13 @@ def forget_draw(study: Study, trial_id: int) -> FrozenTrial | None:
     if not is_used():
         return None
     storage = study._storage
-    drawn = storage.get_trial(trial_id)
-    emptied = copy(drawn)
-    emptied.params, emptied.distributions = {}, {}
-    emptied.system_attrs = {name: kept for name, kept in drawn.system_attrs.items() if name.startswith(OURS)}
-    storage._set_trial(trial_id, emptied)  # type: ignore[attr-defined]
+    trial = storage.get_trial(trial_id)
+    blank = copy(trial)
+    blank.params, blank.distributions = {}, {}
+    blank.system_attrs = {name: value for name, value in trial.system_attrs.items() if name.startswith(OURS)}
+    storage._set_trial(trial_id, blank)  # type: ignore[attr-defined]
     study._thread_local.cached_all_trials = None  # as `Study.ask` does: the cache has the trial as it was
-    return deepcopy(drawn)
+    return deepcopy(trial)
 
 
 def forget_unused(storage: BaseStorage, trial_id: int) -> None:
@@ -62,8 +62,8 @@ def forget_unused(storage: BaseStorage, trial_id: int) -> None:
 
 def has_notes(trial: FrozenTrial) -> bool:
     """Returns whether a sampler noted something when this trial was drawn that it will read at later draws."""
-    noted = {name for name, value in trial.system_attrs.items() if value != "" and not name.startswith(OURS)}
-    return is_used() and bool(noted)
+    notes = {name for name, value in trial.system_attrs.items() if value != "" and not name.startswith(OURS)}
+    return is_used() and bool(notes)
 
 
 @contextmanager
@@ -79,15 +79,15 @@ def running_again(study: Study, trial: FrozenTrial) -> Iterator[FrozenTrial]:
     try:
         yield blank
     finally:
-        noted = copy(trial)
-        noted.system_attrs = storage.get_trial(trial._trial_id).system_attrs
-        storage._set_trial(trial._trial_id, noted)  # type: ignore[attr-defined]
+        restored = copy(trial)
+        restored.system_attrs = storage.get_trial(trial._trial_id).system_attrs
+        storage._set_trial(trial._trial_id, restored)  # type: ignore[attr-defined]
 
 
 def without_constraints(trial: FrozenTrial) -> FrozenTrial:
     """Returns a copy of the trial without the mark that it could not be trained."""
     feasible = copy(trial)
-    feasible.system_attrs = {name: kept for name, kept in trial.system_attrs.items() if not name.startswith(OURS[1])}
+    feasible.system_attrs = {name: value for name, value in trial.system_attrs.items() if not name.startswith(OURS[1])}
     return feasible
 
 
@@ -111,7 +111,7 @@ class _View(Study):
         self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
     ) -> list[FrozenTrial]:
         """Returns the trials in these states; nobody may change them, because they are not copies."""
-        wanted = tuple(state for state in TrialState if states is None or state in states)
-        if wanted not in self._by_states:
-            self._by_states[wanted] = [trial for trial in self._trials if trial.state in wanted]
-        return self._by_states[wanted]
+        key = tuple(state for state in TrialState if states is None or state in states)
+        if key not in self._by_states:
+            self._by_states[key] = [trial for trial in self._trials if trial.state in key]
+        return self._by_states[key]

@@ -49,12 +49,12 @@ class QuickTPE(TPESampler):
     def _sample(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
         rows = _ROWS.setdefault(study._storage, _Rows())
         below, above = (
-            _Densities(half.observed(search_space), search_space, self._parzen_estimator_parameters)
+            _Densities(half.observations(search_space), search_space, self._parzen_estimator_parameters)
             for half in self._split(study, trial, rows)
         )
         samples = below.sample(self._rng.rng, self._n_ei_candidates)
-        chosen = self._compare(samples, self._compute_acquisition_func(samples, below, above))
-        return {name: drawn_from.to_external_repr(chosen[name]) for name, drawn_from in search_space.items()}
+        best = self._compare(samples, self._compute_acquisition_func(samples, below, above))
+        return {name: drawn_from.to_external_repr(best[name]) for name, drawn_from in search_space.items()}
 
     def _split(self, study: Study, trial: FrozenTrial, rows: "_Rows") -> "tuple[_Half, _Half]":
         if self._halves is None:
@@ -69,7 +69,7 @@ class QuickTPE(TPESampler):
                 if params is each.params:
                     rows.keep(number, params, each.distributions)
                 else:
-                    self._halves[1].noted.append((each, params))
+                    self._halves[1].running_trials.append((each, params))
         return self._halves
 
 
@@ -80,16 +80,16 @@ class _Half:
       numbers: the numbers of the trials, the lowest first.
 
     Attributes:
-      noted: running trials, each with its parameters and those that its sampler noted for it in advance.
+      running_trials: running trials, each with its parameters and those that its sampler noted in advance.
     """
 
     def __init__(self, numbers: np.ndarray, rows: "_Rows") -> None:
         self._numbers, self._rows = numbers, rows
-        self.noted: list[tuple[FrozenTrial, Mapping[str, Any]]] = []
+        self.running_trials: list[tuple[FrozenTrial, Mapping[str, Any]]] = []
 
-    def observed(self, search_space: Mapping[str, BaseDistribution]) -> dict[str, np.ndarray]:
+    def observations(self, search_space: Mapping[str, BaseDistribution]) -> dict[str, np.ndarray]:
         """Returns the values of these parameters over the trials that have all of them."""
-        for trial, params in self.noted:
+        for trial, params in self.running_trials:
             self._rows.keep(
                 trial.number, dict(params), {**search_space, **trial.distributions}
             )  # `search_space` has other ranges at each call, so these rows are computed anew
@@ -99,10 +99,10 @@ class _Half:
 
 class _Groups(group_decomposed._GroupDecomposedSearchSpace):
     def calculate(self, study: Study, use_cache: bool = False) -> group_decomposed._SearchSpaceGroup:
-        seen = set()
+        name_sets = set()
         for trial in study._get_trials(False, (TrialState.COMPLETE, TrialState.PRUNED), use_cache):
-            if (names := tuple(trial.distributions)) not in seen:  # the same names would not split the groups further
-                seen.add(names)
+            if (names := tuple(trial.distributions)) not in name_sets:  # the same names split the groups no further
+                name_sets.add(names)
                 self._search_space.add_distributions(trial.distributions)
         return copy.deepcopy(self._search_space)
 
@@ -113,14 +113,14 @@ class _Rows:
     def __init__(self) -> None:
         self._columns: dict[str, int] = {}
         self._values = np.full((0, 0), np.nan)
-        self._of: dict[int, Mapping[str, Any]] = {}  # the dict from which each row was computed, compared by identity
+        self._sources: dict[int, Mapping[str, Any]] = {}  # the dict that each row was computed from, by identity
 
     def keep(self, number: int, params: Mapping[str, Any], drawn_from: Mapping[str, BaseDistribution]) -> None:
         """Computes a trial's row, unless it was computed from this very dict.
 
         Parameters without a range in `drawn_from` are left out.
         """
-        if self._of.get(number) is params:
+        if self._sources.get(number) is params:
             return
         row = {
             self._column(name): drawn_from[name].to_internal_repr(value)
@@ -132,7 +132,7 @@ class _Rows:
             self._values = np.vstack([self._values, np.full((number + 1, columns), np.nan)])
         self._values[number] = np.nan
         self._values[number, list(row)] = list(row.values())
-        self._of[number] = params
+        self._sources[number] = params
 
     def values(self, numbers: np.ndarray, names: Iterable[str]) -> np.ndarray:
         """Returns (trials, parameters), NaN where a trial does not have a parameter."""
@@ -157,8 +157,8 @@ def split(direction: StudyDirection, trials: Mapping[int, FrozenTrial]) -> list[
     """
     groups: dict[Any, list[int]] = {"infeasible": [], **{state: [] for state in TrialState}}
     for number, trial in trials.items():
-        state, noted = trial.state, trial.system_attrs
-        is_infeasible = noted and state != TrialState.RUNNING and tpe._get_infeasible_trial_score(trial) > 0
+        state, notes = trial.state, trial.system_attrs
+        is_infeasible = notes and state != TrialState.RUNNING and tpe._get_infeasible_trial_score(trial) > 0
         groups["infeasible" if is_infeasible else state].append(number)
     good = tpe.default_gamma(len(trials) - len(groups[TrialState.RUNNING]))
     sign = 1 if direction == StudyDirection.MINIMIZE else -1
@@ -193,30 +193,30 @@ def log_density(mixture: probability_distributions._MixtureOfProductDistribution
     Args:
       samples: (samples, parameters).
     """
-    each = np.tile(np.log(mixture.weights), (len(samples), 1))  # (samples, kernels)
+    logs = np.tile(np.log(mixture.weights), (len(samples), 1))  # (samples, kernels)
     for values, kernels in zip(samples.T, mixture.distributions, strict=True):
         if isinstance(kernels, probability_distributions._BatchedCategoricalDistributions):
-            each += np.log(kernels.weights.T)[values.astype(int)]
+            logs += np.log(kernels.weights.T)[values.astype(int)]
         elif kernels.step:
-            each += _log_discrete(values, kernels)
+            logs += _log_discrete(values, kernels)
         else:
-            each += _log_continuous(np.log(values) if kernels.is_log else values, kernels)
-    largest = each.max(axis=1)
+            logs += _log_continuous(np.log(values) if kernels.is_log else values, kernels)
+    largest = logs.max(axis=1)
     largest[np.isneginf(largest)] = 0
     with np.errstate(divide="ignore"):  # far from every kernel the density is 0
-        return np.log(np.exp(each - largest[:, None]).sum(axis=1)) + largest
+        return np.log(np.exp(logs - largest[:, None]).sum(axis=1)) + largest
 
 
 def _log_continuous(values: np.ndarray, kernels: Any) -> np.ndarray:
     low, high = kernels.adapted_low, kernels.adapted_high
     mass = _log_mass((low - kernels.mu) / kernels.sigma, (high - kernels.mu) / kernels.sigma)
-    found = values[:, None] - kernels.mu
-    found /= kernels.sigma
-    found *= found
-    found *= -0.5
-    found -= LOG_OF_ROOT_OF_2_PI + mass + np.log(kernels.sigma)
-    found[(values < low) | (values > high)] = -inf
-    return found
+    logs = values[:, None] - kernels.mu
+    logs /= kernels.sigma
+    logs *= logs
+    logs *= -0.5
+    logs -= LOG_OF_ROOT_OF_2_PI + mass + np.log(kernels.sigma)
+    logs[(values < low) | (values > high)] = -inf
+    return logs
 
 
 def _log_discrete(values: np.ndarray, kernels: Any) -> np.ndarray:
@@ -229,18 +229,18 @@ def _log_discrete(values: np.ndarray, kernels: Any) -> np.ndarray:
     mu, sigma = pairs.real, pairs.imag
     ends = (values - kernels.step / 2, values + kernels.step / 2)
     left, right = (np.log(end)[:, None] if kernels.is_log else end[:, None] for end in ends)
-    found = _log_mass((left - mu) / sigma, (right - mu) / sigma)
-    found -= _log_mass((kernels.adapted_low - mu) / sigma, (kernels.adapted_high - mu) / sigma)
-    return found[np.ix_(of_value, of_kernel)]
+    logs = _log_mass((left - mu) / sigma, (right - mu) / sigma)
+    logs -= _log_mass((kernels.adapted_low - mu) / sigma, (kernels.adapted_high - mu) / sigma)
+    return logs[np.ix_(of_value, of_kernel)]
 
 
 def _log_mass(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Returns the logarithm of the mass of the standard normal distribution in [low, high], exact also in the tails."""
     low, high = np.where(low > 0, -high, low), np.where(low > 0, -low, high)  # the right tail is mirrored to the left
-    found = np.empty_like(low)
+    logs = np.empty_like(low)
     is_tail = high <= 0
     below, above = log_ndtr(low[is_tail]), log_ndtr(high[is_tail])
     with np.errstate(divide="ignore"):  # the mass may be smaller than the smallest float
-        found[is_tail] = above + np.log1p(-np.exp(below - above))
-    found[~is_tail] = np.log1p(-ndtr(low[~is_tail]) - ndtr(-high[~is_tail]))
-    return found
+        logs[is_tail] = above + np.log1p(-np.exp(below - above))
+    logs[~is_tail] = np.log1p(-ndtr(low[~is_tail]) - ndtr(-high[~is_tail]))
+    return logs

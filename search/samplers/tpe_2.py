@@ -25,32 +25,32 @@ class FairTPE(BaseSampler):
 
     def __init__(self, seed: int) -> None:
         self._tpe = optuna_5_0_tpe.new(seed)
-        self._counted: Study | None = None
+        self._view: Study | None = None
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Returns the parameters that TPE draws jointly, by name."""
-        return self._tpe.infer_relative_search_space(self._of_those_that_count(study), trial)
+        return self._tpe.infer_relative_search_space(self._counted_view(study), trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Returns the values that TPE draws for these parameters."""
-        return self._tpe.sample_relative(self._of_those_that_count(study), trial, search_space)
+        return self._tpe.sample_relative(self._counted_view(study), trial, search_space)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """Returns the value that TPE draws for a single parameter."""
-        counted = self._of_those_that_count(study)
-        return self._tpe.sample_independent(counted, trial, param_name, param_distribution)
+        view = self._counted_view(study)
+        return self._tpe.sample_independent(view, trial, param_name, param_distribution)
 
-    def _of_those_that_count(self, study: Study) -> Study:
+    def _counted_view(self, study: Study) -> Study:
         """Returns the view of the study without hidden trials; it is the same throughout this sampler's only draw."""
-        if self._counted is None:
+        if self._view is None:
             trials = study.get_trials(deepcopy=False)
             hidden = hidden_trials(trials)
-            self._counted = study_of(study, [trial for trial in trials if trial.number not in hidden])
-        return self._counted
+            self._view = study_of(study, [trial for trial in trials if trial.number not in hidden])
+        return self._view
 
 
 def new(seed: int) -> FairTPE:
@@ -59,19 +59,19 @@ def new(seed: int) -> FairTPE:
 
 
 def hidden_trials(trials: list[FrozenTrial]) -> set[int]:
-    """Returns the numbers of the trials that do not count: pruned early, in a family of which hardly any got further.
+    """Returns the numbers of the trials that do not count: pruned early, in a family of which hardly any passed a rung.
 
     The ledger notes the last rung that a trial passed. Baselines are never pruned and so have no such note; that they
     reach their end proves nothing.
     """
-    passed, ended_early = Counter[str](), list[FrozenTrial]()
+    passes, ended_early = Counter[str](), list[FrozenTrial]()
     for trial in trials:
         attributes = trial.user_attrs
         if "passed" in attributes:
-            passed[_family(trial)] += 1
+            passes[_family(trial)] += 1
         elif trial.state == TrialState.PRUNED and attributes.get("reason") == Reason.NOT_AMONG_THE_BEST:
             ended_early.append(trial)
-    return {trial.number for trial in ended_early if passed[_family(trial)] < FEWEST_PASSED}
+    return {trial.number for trial in ended_early if passes[_family(trial)] < FEWEST_PASSED}
 
 
 def _family(trial: FrozenTrial) -> str:

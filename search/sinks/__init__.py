@@ -50,8 +50,8 @@ class Begun:
         the bucket receives what `storage.files.written_whole` writes.
       trials: the total number of trials in the sweep.
       metric: the name of the metric by which trials are judged.
-      ended: the trials that have ended before.
-      names: by the number of a queued trial its name, for example that of a published run.
+      ended: the trials that ended in earlier starts.
+      names: the name of each queued trial, for example that of a published run, by the trial's number.
       out: the screen.
       folds: the number of folds, for each of which a trial trains a net; None if a trial trains one net.
       cheap: the number of first trials that take much less time than the others and so do not predict their pace.
@@ -76,8 +76,8 @@ class Begun:
 class Sink:
     """The base class of sinks, whose methods are called for each event; this one ignores all of them.
 
-    Events come in any order: a trial may end that was never started in this start, because a worker of the last driver
-    ended it. The methods are called by the thread that runs the sweep, which waits for them. An error in a sink does
+    Events come in any order: a trial may end that this start never started, because a worker of the last driver ended
+    it. The methods are called by the thread that runs the sweep, which waits for them. An error in a sink does
     not end the sweep; it is reported once.
     """
 
@@ -88,7 +88,7 @@ class Sink:
         """Is called when an attempt of a trial has been ordered."""
 
     def prepared(self, number: int, how_far: "Prepared") -> None:
-        """Reports the progress of what a trial, and others with it, computes before its first epoch."""
+        """Reports the progress of a computation that a trial, maybe with others, needs before its first epoch."""
 
     def progressed(self, number: int, history: "list[EpochMetrics]") -> None:
         """Reports all epochs of a trial so far; with folds, those of one fold after the other."""
@@ -129,10 +129,10 @@ class Sinks(Sink):
         for event in EVENTS:
             setattr(self, event, partial(self._tell, event))
 
-    def _tell(self, event: str, *about: object) -> None:
+    def _tell(self, event: str, *arguments: object) -> None:
         for name, sink in self.sinks.items():
             try:
-                getattr(sink, event)(*about)
+                getattr(sink, event)(*arguments)
             except Exception as error:
                 if signal_behind(error):
                     raise
@@ -149,10 +149,10 @@ class Sinks(Sink):
             )
 
 
-def opened(asked: Iterable[str], begun: Begun) -> Sinks:
-    """Returns the screen and the sinks that the user asked for, ready for events."""
+def opened(names: Iterable[str], begun: Begun) -> Sinks:
+    """Returns the screen and the sinks of these names, ready for events."""
     sinks = Sinks(begun.folder / paths.LOG)
-    for name in dict.fromkeys([NAMES[0], *asked]):
+    for name in dict.fromkeys([NAMES[0], *names]):
         try:
             new = user_code.get(name) if user_code.is_reference(name) else import_module(f"{__name__}.{name}").new
             sinks.sinks[name] = new(begun)

@@ -25,7 +25,7 @@ from sweep.trainable.metrics.history import EpochMetrics
 from sweep.trainable.models import unread_fields
 from sweep.trainable.worker.order import Order
 
-TOLD_SECONDS = 10.0  # between two lines on the progress of a computation, if there is no table
+PROGRESS_SECONDS = 10.0  # between two lines on the progress of a computation, if there is no table
 ENDED_SHOWN = 8  # table rows for the trials that ended last
 COLOURS = {State.COMPLETE: "green", State.PRUNED: "yellow", State.FAIL: "red", State.RUNNING: "cyan"}
 
@@ -46,33 +46,33 @@ class TrialLine:
     note: str = ""
     message: str = ""  # the reason if there is no config
     how_far: Prepared | None = None  # the computation, shared with other trials, that it waits for
-    waited: float = 0.0  # seconds
-    told: float = 0.0  # when its last report came
-    trained: float = 0.0  # seconds of the epochs that it has reported
+    waiting_seconds: float = 0.0
+    reported_at: float = 0.0  # when its last report came
+    training_seconds: float = 0.0  # of the epochs that it has reported
 
     def __post_init__(self) -> None:
-        self.told = self.started
+        self.reported_at = self.started
 
     def own_seconds(self, now: float) -> float:
         """Returns how many seconds the trial has run so far, without its waiting."""
-        return now - self.started - self.waited
+        return now - self.started - self.waiting_seconds
 
     def left_seconds(self, now: float) -> float:
-        """Returns how long its other steps take at the pace of those that it has done; 0 before the first."""
+        """Returns how long the rest of its steps takes at the pace of its finished steps; 0 before the first."""
         return self.own_seconds(now) / self.step * (self.steps - self.step) if self.step else 0.0
 
     def count(self, now: float, history: list[EpochMetrics]) -> None:
         """Takes in a report.
 
-        If something was computed meanwhile, the time since the last report counts as waiting, except for that of the
-        epochs.
+        If the trial waited for a computation, the time since the last report counts as waiting, except for the time of
+        the epochs.
         """
-        trained = math.fsum(metrics.seconds for metrics in history)
+        training_seconds = math.fsum(metrics.seconds for metrics in history)
         if self.how_far:
-            self.waited += max(0.0, now - self.told - (trained - self.trained))
-        if trained > self.trained:
+            self.waiting_seconds += max(0.0, now - self.reported_at - (training_seconds - self.training_seconds))
+        if training_seconds > self.training_seconds:
             self.how_far = None
-        self.told, self.trained = now, trained
+        self.reported_at, self.training_seconds = now, training_seconds
 
     @property
     def progress(self) -> str:
@@ -99,7 +99,7 @@ class Screen(Sink):
         self.cheap = begun.cheap
         self.paced_at = self.started_at  # trials that ended after this time predict the pace of the rest
         self.paced_ends = 0
-        self.told_of: dict[str, float] = {}  # when the progress of each computation was last printed
+        self.printed_at: dict[str, float] = {}  # when the progress of each computation was last printed
         self.rows: dict[int, TrialLine] = {}
         self.last_ended: deque[TrialLine] = deque(maxlen=ENDED_SHOWN)
         self.ended_here = 0
@@ -139,18 +139,18 @@ class Screen(Sink):
         row = self.paused_rows.pop(order.number, None)
         if row is None:
             row = TrialLine(order.number, State.RUNNING, order.config, name, now, steps)
-        row.started, row.told = now - row.seconds - row.waited, now
+        row.started, row.reported_at = now - row.seconds - row.waiting_seconds, now
         self.rows[order.number] = row
 
     def prepared(self, number: int, how_far: Prepared) -> None:
-        """Shows the progress of a computation; without a table at most every `TOLD_SECONDS`."""
+        """Shows the progress of a computation; without a table at most every `PROGRESS_SECONDS`."""
         if number in self.rows:
             self.rows[number].how_far = how_far
         if all(row.how_far for row in self.rows.values()):  # every trial waits; later ones will not wait for this
             self.paced_at, self.paced_ends = time.monotonic(), 0
-        is_due = time.monotonic() - self.told_of.get(how_far.what, -math.inf) >= TOLD_SECONDS
+        is_due = time.monotonic() - self.printed_at.get(how_far.what, -math.inf) >= PROGRESS_SECONDS
         if is_due and not self.console.is_terminal:
-            self.told_of[how_far.what] = time.monotonic()
+            self.printed_at[how_far.what] = time.monotonic()
             self.announced(f"{how_far}"[0].upper() + f"{how_far}"[1:])
 
     def progressed(self, number: int, history: list[EpochMetrics]) -> None:
@@ -158,7 +158,7 @@ class Screen(Sink):
         self.epochs[number] = len(history)
         if (row := self.rows.get(number)) and row.config:
             values = self.metric.of_steps(history, row.config.epochs)
-            row.step, row.value = len(values), self._shown(values[-1] if values else None)
+            row.step, row.value = len(values), self._measured_value(values[-1] if values else None)
             row.count(time.monotonic(), history)
 
     def paused(self, trial: FrozenTrial) -> None:
@@ -192,14 +192,14 @@ class Screen(Sink):
         """Removes the row of a trial that no longer runs from the running ones, and returns it with its last values."""
         row = self.rows.pop(trial.number, None)
         if row is None:  # its worker had sent its last report before this start ordered it
-            has_none = trial.user_attrs.get("reason") == Reason.NO_CONFIG
-            config = None if has_none else TrialConfig.from_dict(trial.user_attrs["config"])
+            has_no_config = trial.user_attrs.get("reason") == Reason.NO_CONFIG
+            config = None if has_no_config else TrialConfig.from_dict(trial.user_attrs["config"])
             row = TrialLine(trial.number, State.RUNNING, config, self.names.get(trial.number, ""), time.monotonic())
             row.steps = self.folds or (config.epochs if config else 1)
             row.message = plain(trial.user_attrs.get("message", ""))
         values = list(trial.intermediate_values.values())
         self.epochs[trial.number] = len(values) * (row.config.epochs if row.config and self.folds else 1)
-        row.step, row.value = len(values), self._shown(values[-1] if values else None)
+        row.step, row.value = len(values), self._measured_value(values[-1] if values else None)
         return row
 
     def announced(self, message: str) -> None:
@@ -210,12 +210,12 @@ class Screen(Sink):
             with suppress(OSError):  # the reader of the output is gone, but the sweep continues
                 print(message, file=self.out, flush=True)
 
-    def _shown(self, value: float | None) -> float | None:
+    def _measured_value(self, value: float | None) -> float | None:
         """Returns the value, or None in a refit, where the value is only the number of an epoch."""
         return value if self.metric.is_measured else None
 
     def _count_best(self, trial: FrozenTrial) -> None:
-        value = self._shown(trial.value) if trial.state == TrialState.COMPLETE else None
+        value = self._measured_value(trial.value) if trial.state == TrialState.COMPLETE else None
         if value is not None and (self.best is None or self.metric.is_better(value, self.best[1])):
             self.best = (trial.number, value)
 
@@ -232,9 +232,9 @@ class Screen(Sink):
         Examples are `9/50`, `9/50, 14 paused` and, for a budget, `9, 14 paused, 210/400 epochs`.
         """
         ended = f"{self.ended_before + self.ended_here}"
-        done = ended if self.budget_epochs else f"{ended}/{self.trials}"
-        done += f", {self._paused} paused" if self._paused else ""
-        return f"{done}, {sum(self.epochs.values()):,}/{self.budget_epochs:,} epochs" if self.budget_epochs else done
+        text = ended if self.budget_epochs else f"{ended}/{self.trials}"
+        text += f", {self._paused} paused" if self._paused else ""
+        return f"{text}, {sum(self.epochs.values()):,}/{self.budget_epochs:,} epochs" if self.budget_epochs else text
 
     def _left_text(self) -> str:
         """Returns how long the rest will take at the pace of this start; empty while cheaper trials come first.
@@ -242,29 +242,29 @@ class Screen(Sink):
         A running trial counts by the part of it that is done. Otherwise the rest would seem much longer than it is when
         trials are long, because the first of them ends late. Paused trials count as ended, because most of them will
         not continue. Once no trial begins any more, the longest running one decides: the last ones are often the
-        expensive ones, which the cheap trials before them say nothing about. With a budget of epochs nothing is said,
-        because the number of trials is not known.
+        expensive ones, which the cheap trials before them say nothing about. With a budget of epochs the text is
+        empty, because the number of trials is not known.
         """
-        done = self.ended_before + self.ended_here
-        paced = self.paced_ends + len(self.paused_rows)
-        left = self.trials - done - self._paused
-        if self.budget_epochs or not paced or left <= 0 or done <= self.cheap < self.trials:
+        trials_ended = self.ended_before + self.ended_here
+        paced_trials = self.paced_ends + len(self.paused_rows)
+        trials_left = self.trials - trials_ended - self._paused
+        if self.budget_epochs or not paced_trials or trials_left <= 0 or trials_ended <= self.cheap < self.trials:
             return ""
-        running = sum(row.step / row.steps for row in self.rows.values())
+        running_parts = sum(row.step / row.steps for row in self.rows.values())
         now = time.monotonic()
-        seconds = (now - self.paced_at) / (paced + running) * (left - running)
-        if left <= len(self.rows):
+        seconds = (now - self.paced_at) / (paced_trials + running_parts) * (trials_left - running_parts)
+        if trials_left <= len(self.rows):
             seconds = max([seconds, *(row.left_seconds(now) for row in self.rows.values())])
         return f" | about {duration(seconds)} left"
 
-    def _line(self, row: TrialLine, became: str) -> str:
+    def _line(self, row: TrialLine, state: str) -> str:
         if row.config is None:
-            return f"trial {row.number} {became} {row.note}, the space has no config for it: {row.about}"
+            return f"trial {row.number} {state} {row.note}, the space has no config for it: {row.about}"
         name = f" ({row.name})" if row.name else ""
         value = f"{self.metric.label} {row.value:z.4f}" if row.value is not None else ""
         value = " ".join(filter(None, (row.note, value)))
         return (
-            f"trial {row.number}{name} {became} {value} after {row.step}/{counted(row.steps, self.step_word)}, "
+            f"trial {row.number}{name} {state} {value} after {row.step}/{counted(row.steps, self.step_word)}, "
             f"{row.seconds:.0f} s: {in_short(row.config)}"
         )
 
@@ -307,9 +307,9 @@ def in_short(config: TrialConfig) -> str:
     net += [f"{name} {value:z.2g}" for name in ("width", "depth") if (value := getattr(config, name))]
     net += [f"on {config.backbone}"] if config.backbone else []
     net += [f"at {config.input_size} px"] if config.input_size else []
-    chosen = [(name, getattr(config, name)) for name in ("stages", "pooling", "penalty", "hidden", "frozen_stages")]
-    how = [f"{name} {value_text(value)}" for name, value in chosen if value is not None]
+    fields = [(name, getattr(config, name)) for name in ("stages", "pooling", "penalty", "hidden", "frozen_stages")]
+    settings = [f"{name} {value_text(value)}" for name, value in fields if value is not None]
     if "lr" not in unread:
         rate = [getattr(config, name) for name in ("optimizer", "schedule") if name not in unread]
-        how += [f"{' '.join(rate)} lr {config.lr:.2g}", f"batch {config.batch_size}"]
-    return ", ".join([" ".join(net), *how])
+        settings += [f"{' '.join(rate)} lr {config.lr:.2g}", f"batch {config.batch_size}"]
+    return ", ".join([" ".join(net), *settings])

@@ -64,7 +64,7 @@ def largest_side(name: str, number: int = NEWEST) -> int | None:
 
 def own_number(name: str, number: int) -> int:
     """Returns the number of the newest file of this name whose number is at most `number`."""
-    return max(known for each, known in SPACES if each == name and known <= number)
+    return max(other for each, other in SPACES if each == name and other <= number)
 
 
 def _module(name: str, number: int) -> ModuleType:

@@ -67,8 +67,8 @@ class Bounded:
             low, high = min(low, self._max_epochs), min(high, self._max_epochs)
         if self._is_fixed(name):
             value = self._fixed[name]
-            whole = isinstance(value, float) and value.is_integer()
-            return self._answer(name, int(value) if whole else value)
+            is_whole = isinstance(value, float) and value.is_integer()
+            return self._answer(name, int(value) if is_whole else value)
         return self._answer(name, self._trial.suggest_int(name, low, high, step=step, log=bool(log)))
 
     def suggest_float(
@@ -91,5 +91,5 @@ class Bounded:
 
     def _is_fixed(self, name: str) -> bool:
         if isinstance(self._trial, Walker):
-            self._trial.asked.add(name)
+            self._trial.names_asked.add(name)
         return name in self._fixed

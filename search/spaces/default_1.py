@@ -23,7 +23,7 @@ def suggest(trial: Suggests) -> TrialConfig:
     common: Values = dict(lr=lr, batch_size=batch_size, epochs=epochs, horizontal_flip=flip, vertical_flip=flip)
 
     if arch == "small_resnet":
-        turned = trial.suggest_float("p_rotate", 0.0, 0.7)
+        rotation = trial.suggest_float("p_rotate", 0.0, 0.7)
         return TrialConfig(
             arch=arch,
             width=trial.suggest_float("width", 1.0, 4.0, log=True),
@@ -33,8 +33,8 @@ def suggest(trial: Suggests) -> TrialConfig:
             weight_decay=5e-4,
             label_smoothing=0.1,
             transpose=flip,
-            rotate=turned,
-            shift=turned,
+            rotate=rotation,
+            shift=rotation,
             cutout=trial.suggest_float("p_cutout", 0.0, 0.7),
             **common,
         )

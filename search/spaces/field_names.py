@@ -33,8 +33,8 @@ class Sets:
     is_same: bool
 
 
-def as_parameters(space: "Space", given: Mapping[str, Any]) -> Values:
-    """Returns the given values, whose names may be those of parameters or of fields, under names of parameters alone.
+def as_parameters(space: "Space", values: Mapping[str, Any]) -> Values:
+    """Returns values, whose names may be those of parameters or of fields, under names of parameters alone.
 
     A field that the space always sets to one value is left out if exactly this value is given.
 
@@ -42,36 +42,36 @@ def as_parameters(space: "Space", given: Mapping[str, Any]) -> Values:
       ConfigError: a value is out of its range, a name could mean several parameters, or a field that is drawn as a
         multiple is given without a choice on which its reference depends.
     """
-    chooser, params = space.record(given), dict(given)
-    sets = {name: _sets(space, given, name, drawn_from) for name, drawn_from in chooser.lacking.items()}
-    for field in given.keys() - chooser.used:
-        names = [name for name, each in sets.items() if each.is_same and field in each.fields]
+    chooser, params = space.record(values), dict(values)
+    effects = {name: _effect(space, values, name, drawn_from) for name, drawn_from in chooser.lacking.items()}
+    for field in values.keys() - chooser.used:
+        names = [name for name, effect in effects.items() if effect.is_same and field in effect.fields]
         if len(names) > 1:
             raise ConfigError(f"`{field}` may be {' or '.join(names)} in this space; give it by one of these names")
         if names:
             params[names[0]] = params.pop(field)
     params = _with_multiples(space, params)
-    changing = {field for each in sets.values() for field in each.fields}
-    return _without_constants(space, params, changing | {"seed"})
+    changing_fields = {field for effect in effects.values() for field in effect.fields}
+    return _without_constants(space, params, changing_fields | {"seed"})
 
 
-def _sets(space: "Space", given: Mapping[str, Any], name: str, drawn_from: BaseDistribution) -> Sets:
-    values = ends(drawn_from)
+def _effect(space: "Space", values: Mapping[str, Any], name: str, drawn_from: BaseDistribution) -> Sets:
+    first, last = ends(drawn_from)
     try:
-        low, high = (vars(space.chosen({**given, name: value})) for value in values)
+        low, high = (vars(space.chosen({**values, name: end})) for end in (first, last))
     except (NoConfigError, OutsideError):  # it gives no config while all other parameters are at their low end
         return Sets(frozenset(), False)
-    differing = frozenset(field for field in low if low[field] != high[field])
-    is_same = len(differing) == 1 and all(low[field] == values[0] for field in differing)
-    return Sets(differing, is_same)
+    fields = frozenset(field for field in low if low[field] != high[field])
+    is_same = len(fields) == 1 and all(low[field] == first for field in fields)
+    return Sets(fields, is_same)
 
 
-def _with_multiples(space: "Space", given: Values) -> Values:
+def _with_multiples(space: "Space", values: Values) -> Values:
     """Returns the values, in which each value of a field that is drawn as a multiple is replaced by that multiple."""
-    params, chooser = dict(given), space.record(given)
+    params, chooser = dict(values), space.record(values)
     for name, drawn_from in chooser.lacking.items():
         field = name.removesuffix(MULTIPLE)
-        if field == name or field not in given or field in chooser.used:
+        if field == name or field not in values or field in chooser.used:
             continue
         value = params.pop(field)
         reference = _reference(space, params, field, chooser.lacking)
@@ -97,15 +97,15 @@ def _reference(space: "Space", params: Values, field: str, lacking: Mapping[str,
     return reference
 
 
-def _without_constants(space: "Space", params: Values, changing: set[str]) -> Values:
+def _without_constants(space: "Space", params: Values, changing_fields: set[str]) -> Values:
     """Leaves out the fields that the space always sets to the given value and that no parameter changes."""
     try:
         config, used = space.chosen(params), space.record(params).used
     except (NoConfigError, OutsideError):  # the caller reports this when it asks what is missing
         return params
-    fixed = vars(config)
+    fields = vars(config)
     return {
         name: value
         for name, value in params.items()
-        if name in used or name in changing or name in space.fixed or name not in fixed or fixed[name] != value
+        if name in used or name in changing_fields or name in space.fixed or name not in fields or fields[name] != value
     }

@@ -1,4 +1,4 @@
-"""Chooses what the command leaves open by the data: the space, its pretrained nets, and the size of the images."""
+"""Chooses by the data what the command leaves open: the space, its pretrained nets, and the size of the images."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TINY, PHOTOS, HEADS = "tiny", "photos", "heads"
 LARGEST_TINY = 64  # px
-MOST_BACKBONES = 8  # taken where the user names none, because each net costs a pass over all images, and trials
+MOST_BACKBONES = 8  # if the user names none; each net costs a pass over all images, and trials
 UNEQUAL_TIMES = 3  # classes are unequal if the largest has more than this many times the images of the smallest
 MOST_ON_A_CPU = 20_000  # training images above 64 px; with more, an epoch of fine-tuning takes hours on a CPU
 
@@ -41,14 +41,14 @@ def propose(
     name, notes = settings.space, list[str]()
     if name is not None and user_code.is_reference(name):
         return settings, notes
-    fixed = [settings.fixed[field] for field in ("arch", "backbone") if field in settings.fixed]
+    nets = [settings.fixed[field] for field in ("arch", "backbone") if field in settings.fixed]
     arch = settings.fixed.get("arch")
     if name is None and arch and not is_of_catalogue(arch) and not reads_features(arch):
         name = spaces.DEFAULT
         notes.append(f"The default space is searched, nets from scratch, for --fix arch={arch} is one.")
     if name is not None and not spaces.uses_backbones(name):
         return replace(settings, space=name, backbones=None), notes
-    backbones = settings.backbones or [net for net in fixed if is_of_catalogue(net)] or [*at_hand()][:MOST_BACKBONES]
+    backbones = settings.backbones or [net for net in nets if is_of_catalogue(net)] or [*at_hand()][:MOST_BACKBONES]
     if name is None and not backbones:
         name = spaces.DEFAULT
         notes.append(
@@ -57,8 +57,8 @@ def propose(
         )
         return replace(settings, space=name), notes
     if name is None:
-        name, why = _by_data(headers(), has_gpu)
-        notes.append(f"The space `{name}` is searched, for {why}; --space {'|'.join(spaces.NAMES)} chooses another.")
+        name, reason = _space_for_data(headers(), has_gpu)
+        notes.append(f"The space `{name}` is searched, for {reason}; --space {'|'.join(spaces.NAMES)} chooses another.")
     if not backbones:
         raise ConfigError(
             f"--space {name}: is made for pretrained nets, and no weights of one are on this machine; --backbones "
@@ -68,10 +68,10 @@ def propose(
     settings = replace(settings, space=name, backbones=backbones)
     largest = spaces.largest_side(name)
     if settings.data_options.image_size is None and largest and (side := headers().side) > LARGEST_TINY < largest:
-        kept = min(side, largest)
-        options = replace(settings.data_options, image_size=kept)
+        new_side = min(side, largest)
+        options = replace(settings.data_options, image_size=new_side)
         settings = replace(settings, data_options=options)
-        notes.append(f"Images are kept at {kept}x{kept} px; --image-size sets another size.")
+        notes.append(f"Images are kept at {new_side}x{new_side} px; --image-size sets another size.")
     return settings, notes
 
 
@@ -89,7 +89,7 @@ def imbalance(fixed: Mapping[str, Any], counts: "np.ndarray") -> int | None:
     return spaces.NEWEST_IMBALANCE if counts.max() > UNEQUAL_TIMES * counts.min() and not is_fixed else None
 
 
-def _by_data(headers: "Headers", has_gpu: bool) -> tuple[str, str]:
+def _space_for_data(headers: "Headers", has_gpu: bool) -> tuple[str, str]:
     """Returns the name of the space that suits the data, and the reason in words."""
     if headers.side <= LARGEST_TINY:
         return TINY, f"the images have up to {LARGEST_TINY} px"

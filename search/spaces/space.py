@@ -105,38 +105,38 @@ class Space:
         """
         ranges: dict[str, set[str]] = {}
         fields_seen: dict[str, dict[str, set[str]]] = {}
-        asked: set[str] = set()
+        names_asked: set[str] = set()
         for walker in walk(self):
             for name, distribution in walker.ranges.items():
                 ranges.setdefault(name, set()).add(distribution_to_json(distribution))
-            asked |= walker.asked
+            names_asked |= walker.names_asked
             if walker.config is None:
                 continue
             branch = fields_seen.setdefault(f"arch={walker.config.arch}", {})
             for name, value in walker.config.to_dict().items():
                 branch.setdefault(name, set()).add(json.dumps(value))
-        self._check_fixed(asked, {name for branch in fields_seen.values() for name in branch} | UNHANDLED.keys())
+        self._check_fixed(names_asked, {name for branch in fields_seen.values() for name in branch} | UNHANDLED.keys())
         self._check_read([json.loads(arch) for branch in fields_seen.values() for arch in branch["arch"]])
-        for name, found in ranges.items():
-            if len(found) > 1 and any("Categorical" in text for text in found):  # Optuna would fail at the second draw
+        for name, texts in ranges.items():
+            if len(texts) > 1 and any("Categorical" in text for text in texts):  # Optuna would fail at the second draw
                 raise ConfigError(f"the space asks for `{name}` with different choices; give each its own name")
-        table: Table = {"ranges": {name: sorted(found) for name, found in sorted(ranges.items())}}
+        table: Table = {"ranges": {name: sorted(texts) for name, texts in sorted(ranges.items())}}
         for name, values in sorted(fields_seen.items()):
-            table[name] = {field: sorted(found) for field, found in values.items()}
+            table[name] = {field: sorted(texts) for field, texts in values.items()}
         return table
 
-    def _check_fixed(self, asked: set[str], set_somewhere: set[str]) -> None:
+    def _check_fixed(self, names_asked: set[str], fields_set: set[str]) -> None:
         for name, value in self.fixed.items():
             if name == "seed":
                 raise ConfigError("--fix seed: each trial has its own, made from the sweep's; give --seed")
             if name == "epochs" and value > self.max_epochs:
                 raise ConfigError(f"--fix epochs={value} is more than --max-epochs {self.max_epochs}; raise that too")
-            if name in asked or name in set_somewhere:
+            if name in names_asked or name in fields_set:
                 continue
             if name in SHAPE_FIELDS:
                 raise ConfigError(f"--fix {name}: no architecture of this space has a `{name}`")
-            known = asked | {field.name for field in fields(TrialConfig)}
-            raise ConfigError(f"--fix {name}: {unknown_name(name, dict.fromkeys(sorted(known)))}")
+            names = names_asked | {field.name for field in fields(TrialConfig)}
+            raise ConfigError(f"--fix {name}: {unknown_name(name, dict.fromkeys(sorted(names)))}")
 
     def _check_read(self, archs: Collection[str]) -> None:
         """Checks that at least one of these architectures uses each fixed field."""
@@ -167,14 +167,14 @@ class Space:
         unused = set(params) - chooser.used
         for name in sorted(unused):
             if name not in self.fixed:
-                always = getattr(config, name, None) if name != "seed" else None
-                found = "" if always is None else f", where it is always {always}"
-                raise ConfigError(f"`{name}` is not a parameter of arch={config.arch} in this space{found}")
+                constant = getattr(config, name, None) if name != "seed" else None
+                hint = "" if constant is None else f", where it is always {constant}"
+                raise ConfigError(f"`{name}` is not a parameter of arch={config.arch} in this space{hint}")
             if params[name] != self.fixed[name]:
                 raise ConfigError(f"{name}={params[name]} differs from --fix {name}={self.fixed[name]}")
         return list(chooser.lacking)
 
-    def parameters(self, given: Mapping[str, Any]) -> Values:
+    def parameters(self, values: Mapping[str, Any]) -> Values:
         """Returns values that a person gave, by names of parameters or of config fields, as parameters of this space.
 
         Raises:
@@ -182,12 +182,12 @@ class Space:
             several parameters, or a field that is drawn as a multiple is given without a choice on which its reference
             depends.
         """
-        epochs = given.get("epochs")
+        epochs = values.get("epochs")
         if isinstance(epochs, int | float) and epochs > self.max_epochs:
             raise ConfigError(
                 f"epochs={epochs} is more than --max-epochs {self.max_epochs}; raise that, or give fewer epochs here"
             )
-        return as_parameters(self, given)
+        return as_parameters(self, values)
 
     @cached_property
     def families(self) -> tuple[str, ...]:
@@ -197,8 +197,8 @@ class Space:
 
     def choices(self, name: str) -> tuple[Any, ...]:
         """Returns the choices of a parameter in the first branch; empty if it is not a choice, or is fixed."""
-        found = self.record({}).lacking.get(name)
-        return found.choices if isinstance(found, CategoricalDistribution) else ()
+        distribution = self.record({}).lacking.get(name)
+        return distribution.choices if isinstance(distribution, CategoricalDistribution) else ()
 
     def _is_arch(self, choice: Any) -> bool:
         """Returns whether this choice of the parameter `arch` is the config's architecture, as far as can be told."""
@@ -222,14 +222,14 @@ class Space:
         return self.config(Chosen(params))
 
     def published(self, params: Mapping[str, Any]) -> Values:
-        """Returns the parameters of a config that was published without the addition, which then leaves it as it was.
+        """Returns the parameters of a config that was published without the addition, with its plain values added.
 
-        They are limited as by `capped`.
+        They are limited as `capped` limits them.
         """
         return self.capped({**self.addition.plain, **params} if self.addition else params)
 
     def capped(self, params: Mapping[str, Any]) -> Values:
         """Returns `params` without those that are fixed, and with at most the largest number of epochs."""
-        fields = {f"{field}{MULTIPLE}" for field in self.fixed}
-        free = {name: value for name, value in params.items() if name not in self.fixed and name not in fields}
+        multiples = {f"{field}{MULTIPLE}" for field in self.fixed}
+        free = {name: value for name, value in params.items() if name not in self.fixed and name not in multiples}
         return free | ({"epochs": min(free["epochs"], self.max_epochs)} if "epochs" in free else {})

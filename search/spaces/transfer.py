@@ -25,7 +25,7 @@ ROUNDING = 1e-6  # the relative error of a learning rate, which a space rounds t
 
 @dataclass(frozen=True)
 class Point:
-    """A point of a space that stands for a config of another space.
+    """A point of a space that represents a config of another space.
 
     Attributes:
       params: the values of the space's parameters; the sampler draws those that are missing.
@@ -38,11 +38,11 @@ class Point:
     left_out: frozenset[str]
 
 
-def transferred(space: Space, config: TrialConfig, drawn: Mapping[str, Any]) -> Point:
+def transferred(space: Space, config: TrialConfig, source_params: Mapping[str, Any]) -> Point:
     """Returns the point of a space that comes nearest to a config of another space.
 
     Args:
-      drawn: the parameters from which the config was made, by their names in the other space.
+      source_params: the parameters from which the config was made, by their names in the other space.
 
     Raises:
       ConfigError: this space does not have the net of the config, or has no config with these parameters.
@@ -53,30 +53,30 @@ def transferred(space: Space, config: TrialConfig, drawn: Mapping[str, Any]) -> 
         for name, value in plain.items()
         if name not in space.fixed
     }
-    moved, passed = set[str](), set[str]()
-    while found := _next(space, params, passed):
-        name, drawn_from = found
-        field, value = _value(space, params, name, drawn_from, config, drawn)
+    moved, skipped = set[str](), set[str]()
+    while parameter := _next(space, params, skipped):
+        name, drawn_from = parameter
+        field, value = _value(space, params, name, drawn_from, config, source_params)
         nearest = _nearest(value, drawn_from)
         if nearest is NOTHING:
-            passed.add(name)
+            skipped.add(name)
             continue
         params[name] = nearest
         if nearest != value and abs(nearest - value) > ROUNDING * abs(value):
             moved.add(field)
-    here = space.chosen(params)
+    nearest_config = space.chosen(params)
     for field in NET:
-        if getattr(here, field) != getattr(config, field):
+        if getattr(nearest_config, field) != getattr(config, field):
             raise ConfigError(f"this space has no {field}={getattr(config, field)}")
     space.missing(params)
     taken_over = {name.removesuffix(MULTIPLE) for name in params if name.endswith(MULTIPLE)} | moved | {"seed"}
-    other = {name for name, value in config.to_dict().items() if getattr(here, name) != value}
-    return Point(params, frozenset(moved), frozenset(other - taken_over))
+    differences = {name for name, value in config.to_dict().items() if getattr(nearest_config, name) != value}
+    return Point(params, frozenset(moved), frozenset(differences - taken_over))
 
 
-def _next(space: Space, params: Values, passed: set[str]) -> tuple[str, BaseDistribution] | None:
+def _next(space: Space, params: Values, skipped: set[str]) -> tuple[str, BaseDistribution] | None:
     """Returns the next parameter that the space asks for; multiples come last, as their references need the others."""
-    lacking = [item for item in space.record(params).lacking.items() if item[0] not in passed]
+    lacking = [item for item in space.record(params).lacking.items() if item[0] not in skipped]
     return min(lacking, key=lambda item: item[0].endswith(MULTIPLE), default=None)
 
 
@@ -86,21 +86,21 @@ def _value(
     name: str,
     drawn_from: BaseDistribution,
     config: TrialConfig,
-    drawn: Mapping[str, Any],
+    source_params: Mapping[str, Any],
 ) -> tuple[str, Any]:
-    """Returns the field that a parameter sets, or the parameter's name, and the value that keeps the config alike."""
+    """Returns the field that a parameter sets, or the parameter's name, and the value that suits the config."""
     if name.endswith(MULTIPLE):
         field = name.removesuffix(MULTIPLE)
-        reference, real = _chosen(space, {**params, name: 1.0}).get(field), getattr(config, field, None)
-        return field, drawn.get(name, real / reference if reference and real else NOTHING)
+        reference, value = _config_fields(space, {**params, name: 1.0}).get(field), getattr(config, field, None)
+        return field, source_params.get(name, value / reference if reference and value else NOTHING)
     first, last = ends(drawn_from)
-    low, high = (_chosen(space, {**params, name: end}) for end in (first, last))
-    same = [field for field in low if low[field] == first != last == high.get(field)]
-    if name in same:
+    low, high = (_config_fields(space, {**params, name: end}) for end in (first, last))
+    fields = [field for field in low if low[field] == first != last == high.get(field)]
+    if name in fields:
         return name, _value_of(config, name)
-    if len({_value_of(config, field) for field in same}) == 1:  # one parameter may set several fields
-        return same[0] if len(same) == 1 else name, _value_of(config, same[0])
-    return name, drawn.get(name, getattr(config, name, NOTHING))
+    if len({_value_of(config, field) for field in fields}) == 1:  # one parameter may set several fields
+        return fields[0] if len(fields) == 1 else name, _value_of(config, fields[0])
+    return name, source_params.get(name, getattr(config, name, NOTHING))
 
 
 def _value_of(config: TrialConfig, field: str) -> Any:
@@ -108,7 +108,7 @@ def _value_of(config: TrialConfig, field: str) -> Any:
     return 0.0 if value is None and field in AUGMENTATIONS else value
 
 
-def _chosen(space: Space, params: Values) -> Values:
+def _config_fields(space: Space, params: Values) -> Values:
     try:
         return vars(space.chosen(params))
     except (NoConfigError, OutsideError):  # it gives no config while all other parameters are at their low end
@@ -118,10 +118,10 @@ def _chosen(space: Space, params: Values) -> Values:
 def _nearest(value: Any, drawn_from: BaseDistribution) -> Any:
     """Returns the value in a range that is nearest to the given one, or `NOTHING` if there is none."""
     if isinstance(drawn_from, CategoricalDistribution):
-        same = [
+        matches = [
             each for each in drawn_from.choices if each == value and isinstance(each, bool) == isinstance(value, bool)
         ]
-        return same[0] if same else NOTHING
+        return matches[0] if matches else NOTHING
     assert isinstance(drawn_from, IntDistribution | FloatDistribution)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return NOTHING

@@ -39,11 +39,11 @@ class NoConfigError(ConfigError):
     def __init__(self, error: Exception, function: Callable[..., Any], params: Mapping[str, Any]) -> None:
         self.place = _place(error, function)
         self.is_raised, self.is_rejected = not isinstance(error, ConfigError), isinstance(error, TrialPruned)
-        what = f"{type(error).__name__}: {error}" if self.is_raised else str(error)
+        message = f"{type(error).__name__}: {error}" if self.is_raised else str(error)
         if code := getattr(function, "__code__", None):
-            what += user_code.name_taken(error, code.co_filename)
-        chosen = ", ".join(f"{name}={value}" for name, value in params.items())
-        self.what = what.removesuffix(": ") + (f" (at {chosen})" if chosen else "")
+            message += user_code.name_taken(error, code.co_filename)
+        values = ", ".join(f"{name}={value}" for name, value in params.items())
+        self.what = message.removesuffix(": ") + (f" (at {values})" if values else "")
         super().__init__(self.told_as(""))
 
     def told_as(self, words: str) -> str:
@@ -106,10 +106,10 @@ class Chosen(Suggester):
         self.used.add(name)
         value = self._params[name]
         try:
-            inside = distribution._contains(distribution.to_internal_repr(value))
+            is_inside = distribution._contains(distribution.to_internal_repr(value))
         except (ValueError, TypeError):
-            inside = False
-        if not inside:
+            is_inside = False
+        if not is_inside:
             raise OutsideError(f"{name}={value} is not in {_range_text(distribution)}")
         return value
 
@@ -124,10 +124,10 @@ class Walker(Suggester):
 
     Attributes:
       config: the config that the choices make; None if the function rejects them.
-      counts: the number of choices of each categorical parameter met.
-      taken: the position of the choice that was taken for each of these.
-      ranges: the range of every parameter met, by name.
-      asked: the names that the space asked for, those of fixed parameters among them.
+      counts: for each categorical parameter that the space asked for, the number of its choices.
+      positions: the position of the choice that was taken for each of these.
+      ranges: the range of every parameter that the space asked for, by name.
+      names_asked: the names that the space asked for, including those of fixed parameters.
     """
 
     config: TrialConfig | None = None
@@ -135,9 +135,9 @@ class Walker(Suggester):
     def __init__(self, path: list[int], ends: tuple[int, int], apart: Collection[str] = ()) -> None:
         self._path, self._ends, self._apart = path, ends, apart
         self.counts: list[int] = []
-        self.taken: list[int] = []
+        self.positions: list[int] = []
         self.ranges: dict[str, BaseDistribution] = {}
-        self.asked: set[str] = set()
+        self.names_asked: set[str] = set()
 
     def choose(self, name: str, distribution: BaseDistribution) -> Any:
         """Returns the next choice on the path, or an end of the range of a number."""
@@ -147,12 +147,12 @@ class Walker(Suggester):
             return ends(distribution)[end]
         if name in self.ranges:  # it is asked for again and gets the same answer
             first = [n for n, d in self.ranges.items() if isinstance(d, CategoricalDistribution)].index(name)
-            return distribution.choices[self.taken[first]]
+            return distribution.choices[self.positions[first]]
         self.ranges[name] = distribution
-        step = len(self.taken)
-        self.taken.append(self._path[step] if step < len(self._path) else 0)
+        step = len(self.positions)
+        self.positions.append(self._path[step] if step < len(self._path) else 0)
         self.counts.append(len(distribution.choices))
-        return distribution.choices[self.taken[-1]]
+        return distribution.choices[self.positions[-1]]
 
 
 def walk(space: "Space") -> Iterator[Walker]:
@@ -161,8 +161,8 @@ def walk(space: "Space") -> Iterator[Walker]:
     Raises:
       ConfigError: a corner is no trainable config, all corners are rejected, or there are too many.
     """
-    seen = trainable = 0
-    rejected: NoConfigError | None = None
+    corners = trainable = 0
+    last_rejection: NoConfigError | None = None
     for ends in ((0, 0), (-1, -1), (0, -1), (-1, 0)):
         pending: list[list[int]] = [[]]
         while pending:
@@ -172,22 +172,22 @@ def walk(space: "Space") -> Iterator[Walker]:
                 trainable += 1
             except NoConfigError as error:
                 if not error.is_rejected:
-                    raised = f"the space function {getattr(space.function, '__qualname__', space.function)} raised "
-                    fixed = "".join(f" --fix {name}={value}" for name, value in space.fixed.items())
-                    under = f"with{fixed} the space" if fixed else "the space"
-                    words = raised if error.is_raised else f"{under} has a corner that cannot be trained: "
+                    prefix = f"the space function {getattr(space.function, '__qualname__', space.function)} raised "
+                    flags = "".join(f" --fix {name}={value}" for name, value in space.fixed.items())
+                    subject = f"with{flags} the space" if flags else "the space"
+                    words = prefix if error.is_raised else f"{subject} has a corner that cannot be trained: "
                     raise ConfigError(error.told_as(words)) from error
-                rejected = error
+                last_rejection = error
             yield walker
-            seen += 1
-            if seen > MOST_CORNERS:
+            corners += 1
+            if corners > MOST_CORNERS:
                 raise ConfigError(f"the space has more than {MOST_CORNERS} corners; give it fewer choices")
             start = len(walker._path)
-            for step in range(start, len(walker.taken)):
-                pending += [[*walker.taken[:step], other] for other in range(1, walker.counts[step])]
-    if rejected and not trainable:
+            for step in range(start, len(walker.positions)):
+                pending += [[*walker.positions[:step], other] for other in range(1, walker.counts[step])]
+    if last_rejection and not trainable:
         words = "the space has no corner that can be trained: its function rejects all of them, the last one by "
-        raise ConfigError(rejected.told_as(words))
+        raise ConfigError(last_rejection.told_as(words))
 
 
 def ends(distribution: BaseDistribution) -> tuple[Any, Any]:

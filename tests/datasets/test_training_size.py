@@ -9,7 +9,10 @@ from sweep.datasets.problems import DataError
 from sweep.storage.sweep_file import DataOptions
 from tests.trees import with_class_folders, write
 
-NOTE = "Images are trained at 64x64 px, because they {}; --image-size sets another size."
+NOTE = (
+    "Images are kept at 64x64 px for nets from scratch, because they {}. A search with pretrained nets keeps up to "
+    "224x224 px. --image-size sets another size."
+)
 
 
 def folder(place, *sizes):

@@ -179,6 +179,6 @@ def test_what_an_archive_holds_and_is_no_image_is_counted(tmp_path):
 
     assert split.ids == ("a.png",)
     assert notes == [
-        "Left out: 1 file that is no image (1 .txt), 1 hidden file, 1 link in the .zip, "
+        "Left out: 1 file that is no image (1 .txt), 1 hidden file, 1 link in an archive, "
         "1 file packed in another way than deflate."
     ]

@@ -13,6 +13,7 @@ from sweep.storage import files
 from sweep.storage.files import (
     DamagedError,
     append,
+    last_used_first,
     make_folder,
     read_array,
     read_json,
@@ -119,3 +120,13 @@ def test_every_write_into_a_sweep_is_made_in_one_module(tmp_path):
 
     assert [write for write in elsewhere if write != ("os.mkdir", str(sweep))] == []
     assert (sweep / "report.html").exists()
+
+
+def test_a_cache_is_listed_by_last_use_without_what_another_process_has_just_removed(tmp_path):
+    for seconds, name in enumerate(("old", "new", "gone")):
+        (tmp_path / name).write_text("")
+        os.utime(tmp_path / name, (seconds, seconds))
+    paths = list(tmp_path.iterdir())
+    (tmp_path / "gone").unlink()
+
+    assert [path.name for path, _ in last_used_first(paths)] == ["new", "old"]

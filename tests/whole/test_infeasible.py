@@ -7,6 +7,7 @@ import pytest
 from optuna.trial import TrialState
 
 from sweep.analysis.notebook import read_sweep
+from sweep.analysis.outputs.results import write_results
 from sweep.analysis.outputs.tables import write_tables
 from sweep.analysis.outputs.tensorboard import write_events
 from sweep.analysis.record import Record
@@ -20,7 +21,7 @@ from sweep.search.runtime.draws import trial_seed
 from sweep.search.sinks import Begun
 from sweep.search.sinks.screen import Screen
 from sweep.storage.states import Reason, Stop
-from sweep.storage.sweep_file import QueueEntry
+from sweep.storage.sweep_file import QueueEntry, SweepFile
 from sweep.trainable.config import TrialConfig
 from tests import damage
 from tests.trials import execute, in_memory, open_bridge, outcome, space_with_a_gap
@@ -203,3 +204,22 @@ def test_a_sweep_with_such_trials_is_whole_and_a_lost_record_of_one_is_mended(en
     assert inspect_folder(ended).problems == []
     assert Record(ended).trials[number].state == "FAIL"
     assert len(Record(ended).trials) == TRIALS
+
+
+def test_a_check_finds_nothing_wrong_with_the_tables_of_a_sweep_without_any_config(tmp_path):
+    def only_at_its_ends(trial):
+        width = trial.suggest_float("width", 0.1, 0.4)
+        if 0.1 < width < 0.4:
+            raise optuna.TrialPruned("not at an end")
+        return TrialConfig(arch="mlp", width=width, lr=0.1, epochs=3, batch_size=8)
+
+    bridge, _ = open_bridge(tmp_path / "sweep", 3, only_at_its_ends)
+    sweep_data.save(tmp_path / "sweep", damage.DATA, "accuracy")
+    execute(bridge, damage.DATA, train=damage.train)
+    write_results(Record(tmp_path / "sweep"), damage.DATA)
+    file = SweepFile.read(tmp_path / "sweep")
+    file.results_of = 3
+    file.write(tmp_path / "sweep")
+
+    assert len(without_config(tmp_path / "sweep")) == 3
+    assert inspect_folder(tmp_path / "sweep").problems == []

@@ -1,4 +1,4 @@
-"""The features of images: what a frozen net computes from them, once for all heads that learn from them.
+"""The features of images, which a frozen net computes once for all heads that learn from them.
 
 `pooling.py` turns the maps of a net's stages into numbers, and `store.py` keeps these on disk in chunks of a fixed
 number of images. `computing.py` computes the chunks that are missing: each worker takes one that nobody else has begun,
@@ -13,7 +13,7 @@ class Prepared:
     """The progress of a computation whose result other trials use too.
 
     Attributes:
-      what: what is computed, in words.
+      what: the result that is computed, in words.
       done, count: how many images are finished, by any worker, and how many there are.
     """
 

@@ -29,9 +29,9 @@ from sweep.trainable.models.known import versions
 from sweep.trainable.precision import autocast, numerics
 
 VERSION = 1  # of the arithmetic: raise it whenever the same images get other features
-BATCH = {"cpu": 16, "cuda": 128, "mps": 128}  # images that go through the net at once; so few fit into a CPU's caches
-WAIT_SECONDS = 0.1  # between two looks at what other workers have computed
-Compute = Callable[[np.ndarray], dict[str, Tensor]]  # from rows to what is stored for them
+BATCH = {"cpu": 16, "cuda": 128, "mps": 128}  # images that go through the net at once; 16 fit into a CPU's caches
+WAIT_SECONDS = 0.1  # between two checks for chunks that other workers have computed
+Compute = Callable[[np.ndarray], dict[str, Tensor]]  # from rows to the tensors that are stored for them
 VIEWS: dict[str, Callable[[Tensor], Tensor]] = {"plain": lambda images: images, "flip": lambda images: images.flip(3)}
 
 
@@ -52,9 +52,9 @@ def features_of(config: TrialConfig, data: Dataset, split: str, net: HeadNet, no
     chunks: list[Chunk] = []
     for store, compute in _stores(config, data, split, net, normalise):
         chunks += chunks_of(store, names, compute)
-    every, rows = parent_and_rows(data.splits[split].images)
+    parent, rows = parent_and_rows(data.splits[split].images)
     if rows is not None:
-        rows = np.concatenate([rows + number * len(every) for number in range(len(_views(config, split)))])
+        rows = np.concatenate([rows + number * len(parent) for number in range(len(_views(config, split)))])
     return Features(chunks, columns, net.mean.device, None if rows is None else torch.from_numpy(rows))
 
 
@@ -94,15 +94,15 @@ def compute_missing(store: FeatureStore, compute: Compute) -> Iterator[Prepared]
     all that is missing, a step is a short wait.
     """
     while missing := store.missing():
-        waits = True
+        is_idle = True
         for number in missing:
             with store.claim(number) as is_mine:
                 if is_mine:
                     store.write(number, compute(np.asarray(store.rows(number))))
             if is_mine:
-                waits = False
+                is_idle = False
                 yield store.prepared
-        if waits:
+        if is_idle:
             time.sleep(WAIT_SECONDS)
             yield store.prepared
 
@@ -119,7 +119,7 @@ def chunks_of(store: FeatureStore, names: set[str], compute: Compute) -> list[Ch
     """
     for _ in compute_missing(store, compute):
         pass
-    found = []
+    chunks = []
     for number in store.chunks:
         chunk = store.read(number, names)
         if not chunk:  # damaged
@@ -127,8 +127,8 @@ def chunks_of(store: FeatureStore, names: set[str], compute: Compute) -> list[Ch
             chunk = store.read(number, names)
         if not chunk:
             raise FeaturesError(f"{store.path(number)}: cannot be read back; see whether its disk is full or fails")
-        found.append(chunk)
-    return found
+        chunks.append(chunk)
+    return chunks
 
 
 @torch.no_grad()
@@ -137,18 +137,20 @@ def _computed(
 ) -> dict[str, Tensor]:
     """Returns all parts of all stages for some images, by their names in a chunk."""
     device, backbone = net.mean.device, net.filled()
-    made: list[dict[str, Tensor]] = []
+    batches: list[dict[str, Tensor]] = []
     for batch in images.split(BATCH[device.type]):
         with autocast(config.arch, device):
             pixels = normalise(view(batch))
             maps = stage_maps.features(backbone, pixels, all_stages(backbone, pixels))
-        found = {stage: parts(each) for stage, each in enumerate(maps, start=1)}
-        made.append({name_of(stage, part): value for stage, its in found.items() for part, value in its.items()})
-    return {name: torch.cat([each[name] for each in made]) for name in made[0]}
+        by_stage = {stage: parts(each) for stage, each in enumerate(maps, start=1)}
+        batches.append(
+            {name_of(stage, part): value for stage, values in by_stage.items() for part, value in values.items()}
+        )
+    return {name: torch.cat([each[name] for each in batches]) for name in batches[0]}
 
 
 def separate(images: Pixels) -> list[Pixels]:
-    """Returns the sets of images of which these were joined or chosen, because their features may already be stored.
+    """Returns the sets of images from which these were joined or chosen: their features may already be stored.
 
     If the images are chosen rows of a larger set, as in a fold, it returns the whole set: every fold takes its rows
     from the same features.
@@ -162,12 +164,12 @@ def separate(images: Pixels) -> list[Pixels]:
 def _about(config: TrialConfig, fingerprint: str, images: Pixels, view: str, device: torch.device) -> dict[str, Any]:
     """Returns everything that determines the features of some images."""
     assert config.backbone is not None
-    found = weights.at_hand(config.backbone)
-    if found is None or config.pretrained is False:
+    pretrained = weights.at_hand(config.backbone)
+    if pretrained is None or config.pretrained is False:
         raise ConfigError(f"`backbone` must be a net whose weights are at hand, got backbone={config.backbone}")
     return rows_about(fingerprint, images) | {
         "backbone": config.backbone,
-        "weights": found.sha256,
+        "weights": pretrained.sha256,
         "input_size": preprocessing(config).input_size(config, images.shape[2:])[0],
         "preprocessing": asdict(preprocessing(config)),
         "view": view,
@@ -176,7 +178,7 @@ def _about(config: TrialConfig, fingerprint: str, images: Pixels, view: str, dev
 
 
 def rows_about(fingerprint: str, images: Pixels) -> dict[str, Any]:
-    """Returns what identifies the images, and the version of the arithmetic that computes something from them."""
+    """Returns values that identify the images, and the version of the arithmetic that computes something from them."""
     pixels = images.checksums if isinstance(images, StoredPixels) else np.ascontiguousarray(images[:])
     return {
         "version": VERSION,

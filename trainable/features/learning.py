@@ -29,7 +29,7 @@ def prepare(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[P
 
 
 def train(config: TrialConfig, data: Dataset, state: TrainState, fit: Fit) -> Iterator[EpochMetrics]:
-    """Trains a head in one epoch, as the `train` of its family; the time for computing features is not in its seconds.
+    """Trains a head in one epoch, as the `train` of its family; its seconds do not include the computation of features.
 
     Args:
       fit: trains the head on the features and labels of the training images, and returns its loss.

@@ -1,8 +1,8 @@
 """The maps that the frozen stages of a net compute from images, kept for every trial whose frozen stages are the same.
 
 The maps lie on disk as the features of heads do, in float16 and in chunks that workers share; they are read as mapped
-files. A trial learns from what is stored even if it has just computed that itself, so its numbers do not depend on
-whether the maps were there before.
+files. A trial learns from the stored maps even if it has just computed them itself, so its numbers do not depend on
+whether the maps existed before.
 """
 
 import hashlib
@@ -55,11 +55,11 @@ class Maps:
         if isinstance(rows, int):
             return self[[rows]][0]
         numbers = np.arange(len(self))[rows]
-        which = np.searchsorted(self.ends, numbers, side="right")
-        found = np.empty((len(numbers), *self.shape[1:]), self.dtype)
-        for place, (chunk, row) in enumerate(zip(which, numbers, strict=True)):
-            found[place] = self.chunks[chunk][row - self.ends[chunk]]  # counted from the end of the chunk
-        return found
+        owners = np.searchsorted(self.ends, numbers, side="right")
+        maps = np.empty((len(numbers), *self.shape[1:]), self.dtype)
+        for place, (chunk, row) in enumerate(zip(owners, numbers, strict=True)):
+            maps[place] = self.chunks[chunk][row - self.ends[chunk]]  # counted from the end of the chunk
+        return maps
 
 
 def maps_of(
@@ -104,8 +104,8 @@ def stores_of(
 def map_of(config: TrialConfig, model: nn.Sequential, front: nn.Module, batch: Tensor) -> Tensor:
     """Returns the front's output for a batch of pixels, as float32 within the range of float16."""
     with judged(model), autocast(config.arch, batch.device):
-        made: Tensor = front(model[0](batch))
-    return made.float().clamp_(-LARGEST, LARGEST)
+        output: Tensor = front(model[0](batch))
+    return output.float().clamp_(-LARGEST, LARGEST)
 
 
 def _about(
@@ -127,10 +127,11 @@ def _about(
 
 
 def _digest(model: nn.Module) -> str:
-    """Returns the sha256 of all weights that do not train, which identifies them whatever their file was called."""
-    names, trains = frozen.names(model), {name for name, its in model.named_parameters() if its.requires_grad}
+    """Returns the sha256 of all weights that do not train; it identifies them by their content, not by a file name."""
+    frozen_names = frozen.names(model)
+    trained_names = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     digest = hashlib.sha256()
     for name, tensor in model.state_dict().items():
-        if name in names or name not in trains:
+        if name in frozen_names or name not in trained_names:
             digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -17,7 +17,7 @@ Chunk = dict[str, Tensor]  # (rows, F) float16, mapped from a file
 
 
 def layout(stages: Sequence[int], shapes: Sequence[Shape], pooling: str) -> Layout:
-    """Returns what the columns consist of, in the order in which the net of a head computes them."""
+    """Returns the layout of the columns, in the order in which the net of a head computes them."""
     return [
         (stage, part, shape) for stage, shape in zip(stages, shapes, strict=True) for part in chosen(pooling, shape)
     ]
@@ -46,12 +46,12 @@ class Features:
           rows: (N,) int64 on the CPU, the rows of the chunks that are used; None for all of them.
         """
         self.chunks, self.layout, self.device, self.rows = chunks, columns_of, device, rows
-        first = name_of(*columns_of[0][:2])
-        self.starts = torch.tensor([0, *(len(chunk[first]) for chunk in chunks)]).cumsum(0)
+        part_name = name_of(*columns_of[0][:2])
+        self.starts = torch.tensor([0, *(len(chunk[part_name]) for chunk in chunks)]).cumsum(0)
         self.count = int(self.starts[-1]) if rows is None else len(rows)
         self.is_standardised = False
         self.matrix: Tensor | None = None
-        self.width = self._of_chunk(chunks[0], torch.zeros(1, dtype=torch.int64)).shape[1]
+        self.width = self._chunk_columns(chunks[0], torch.zeros(1, dtype=torch.int64)).shape[1]
 
     def standardise(self, mean: Tensor | None = None, std: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Gives each feature mean 0 and deviation 1, or applies the given mean and deviation instead.
@@ -61,10 +61,10 @@ class Features:
           deviation 1.
         """
         if mean is None or std is None:
-            wide = widest(self.device)
-            zeros = torch.zeros(self.width, dtype=wide, device=self.device)
-            centre = sum((block.to(wide).sum(0) for block in self.blocks()), zeros) / self.count
-            squares = sum(((block.to(wide) - centre).square().sum(0) for block in self.blocks()), zeros)
+            dtype = widest(self.device)
+            zeros = torch.zeros(self.width, dtype=dtype, device=self.device)
+            centre = sum((block.to(dtype).sum(0) for block in self.blocks()), zeros) / self.count
+            squares = sum(((block.to(dtype) - centre).square().sum(0) for block in self.blocks()), zeros)
             spread = (squares / self.count).sqrt()
             mean, std = centre.float(), torch.where(spread > ROUNDING * centre.abs(), spread, 1.0).float()
         self.mean, self.std, self.is_standardised = mean, std, True
@@ -76,10 +76,10 @@ class Features:
         return mean, std
 
     def blocks(self) -> Iterator[Tensor]:
-        """Yields all rows as float32 in blocks of `BLOCK_ROWS`; they are the same wherever the matrix lies."""
+        """Yields all rows as float32 in blocks of `BLOCK_ROWS`; they are the same if it is not in memory."""
         for rows in torch.arange(self.count).split(BLOCK_ROWS):
             begin, end = int(rows[0]), int(rows[-1]) + 1
-            yield self.matrix[begin:end] if self.matrix is not None else self._range(begin, end)
+            yield self.matrix[begin:end] if self.matrix is not None else self._rows_between(begin, end)
 
     def take(self, rows: Tensor) -> Tensor:
         """Returns these rows as float32.
@@ -89,32 +89,32 @@ class Features:
         """
         if self.matrix is not None:
             return self.matrix[rows.to(self.device)]
-        return self._ready(self._raw(rows if self.rows is None else self.rows[rows]))
+        return self._finish(self._stored_rows(rows if self.rows is None else self.rows[rows]))
 
-    def _raw(self, rows: Tensor) -> Tensor:
+    def _stored_rows(self, rows: Tensor) -> Tensor:
         """Returns these rows of the chunks as they were stored."""
-        taken = torch.empty((len(rows), self.width))
+        values = torch.empty((len(rows), self.width))
         owners = torch.bucketize(rows, self.starts, right=True) - 1
         for owner in owners.unique().tolist():
             places = (owners == owner).nonzero()[:, 0]
-            taken[places] = self._of_chunk(self.chunks[owner], rows[places] - self.starts[owner])
-        return taken
+            values[places] = self._chunk_columns(self.chunks[owner], rows[places] - self.starts[owner])
+        return values
 
-    def _range(self, begin: int, end: int) -> Tensor:
+    def _rows_between(self, begin: int, end: int) -> Tensor:
         """Returns the rows from `begin` to `end`, read from the chunks, standardised if that was asked for."""
         if self.rows is not None:
-            return self._ready(self._raw(self.rows[begin:end]))
-        made = []
+            return self._finish(self._stored_rows(self.rows[begin:end]))
+        parts = []
         for chunk, first, last in zip(self.chunks, self.starts.tolist(), self.starts.tolist()[1:], strict=False):
             if first < end and last > begin:
-                made.append(self._of_chunk(chunk, slice(max(0, begin - first), end - first)))
-        return self._ready(torch.cat(made))
+                parts.append(self._chunk_columns(chunk, slice(max(0, begin - first), end - first)))
+        return self._finish(torch.cat(parts))
 
-    def _of_chunk(self, chunk: Chunk, rows: Tensor | slice) -> Tensor:
+    def _chunk_columns(self, chunk: Chunk, rows: Tensor | slice) -> Tensor:
         """Returns the (n, width) columns of the layout for some rows of a chunk."""
         parts = [columns(part, chunk[name_of(stage, part)][rows].float(), shape) for stage, part, shape in self.layout]
         return torch.cat(parts, dim=1)
 
-    def _ready(self, raw: Tensor) -> Tensor:
+    def _finish(self, raw: Tensor) -> Tensor:
         raw = raw.to(self.device)
         return (raw - self.mean) / self.std if self.is_standardised else raw

@@ -1,7 +1,7 @@
 """Pooling: how the (N, C, H, W) map of a stage becomes features of its images.
 
 Every pooling consists of the same three parts: the mean of each channel, its standard deviation, and its means over
-the cells of a grid. The parts are what is stored, so one pass through the net serves every pooling.
+the cells of a grid. These parts are stored, so one pass through the net serves every pooling.
 """
 
 from dataclasses import dataclass
@@ -84,8 +84,8 @@ def columns(part: str, values: Tensor, shape: Shape) -> Tensor:
 
 def pooled(stage: Tensor, pooling: str) -> Tensor:
     """Returns the (N, F) features of a map."""
-    made, shape = parts(stage), shape_of(stage)
-    return torch.cat([columns(part, made[stored(part)], shape) for part in chosen(pooling, shape)], dim=1)
+    stored_parts, shape = parts(stage), shape_of(stage)
+    return torch.cat([columns(part, stored_parts[stored(part)], shape) for part in chosen(pooling, shape)], dim=1)
 
 
 def width(pooling: str, shape: Shape) -> int:
@@ -98,8 +98,8 @@ def _cells(stage: Tensor, cells: int) -> Tensor:
 
     A pixel on the border of two cells counts in each by its share, so the mean of the cells is the mean of the map.
     """
-    rows, across = (_shares(side, cells, stage.device) for side in stage.shape[2:])
-    return (rows @ stage @ across.T).flatten(1)
+    row_shares, column_shares = (_shares(side, cells, stage.device) for side in stage.shape[2:])
+    return (row_shares @ stage @ column_shares.T).flatten(1)
 
 
 def _shares(side: int, cells: int, device: torch.device) -> Tensor:

@@ -1,6 +1,6 @@
 """Solves multinomial logistic regression, without a learning rate and without randomness.
 
-There is one minimum, unless the loss is not convex, which the file of such a loss says.
+There is one minimum if the loss is convex; the file of a loss that is not convex says so.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,7 +12,7 @@ from sweep.trainable.objective import Objective
 
 STEPS = 200  # of L-BFGS, at most: more steps change the prediction of no image
 REMEMBERED = 10  # past steps from which it estimates the curvature
-TOLERANCE = 1e-5  # it stops once no entry of the gradient exceeds this, or no entry of a step its square
+TOLERANCE = 1e-5  # it stops once no entry of the gradient exceeds this, or no entry of a step exceeds its square
 
 
 def solve(
@@ -53,9 +53,9 @@ def solve(
 
     def loss() -> Tensor:
         optimizer.zero_grad()
-        regular = penalty * linear.weight.square().sum()
-        regular.backward()
-        return mean() + regular.detach()
+        weight_penalty = penalty * linear.weight.square().sum()
+        weight_penalty.backward()
+        return mean() + weight_penalty.detach()
 
     optimizer.step(loss)
     optimizer.zero_grad()

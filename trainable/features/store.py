@@ -1,6 +1,6 @@
 """Stores features on disk in `~/.cache/sweep/features/KEY/`, with a file for each chunk of images.
 
-A chunk is there completely or not at all. Whoever computes a chunk holds a lock on its claim file, so nobody else
+A chunk is on disk completely or not at all. Whoever computes a chunk holds a lock on its claim file, so nobody else
 computes it; the lock ends with the process. Chunks are read as mapped files: all workers of a machine share one copy.
 """
 
@@ -26,6 +26,7 @@ from torch import Tensor
 from sweep.datasets.pixels import cache
 from sweep.datasets.pixels.target import SPARE_BYTES, gigabytes
 from sweep.storage.errors import UserError
+from sweep.storage.files import last_used_first
 from sweep.trainable.features import Prepared
 
 CHUNK_ROWS = 64  # images; a worker that dies loses this many, and one that is told to stop finishes this many
@@ -91,17 +92,17 @@ class FeatureStore:
         os.utime(self.folder)
         if not self.missing():
             return
-        needed = bytes_of(numbers_an_image, self.count)
-        check_size(self.about["backbone"], self.about["input_size"], self.count, needed)
+        size = bytes_of(numbers_an_image, self.count)
+        check_size(self.about["backbone"], self.about["input_size"], self.count, size)
         free = shutil.disk_usage(self.folder).free
-        if needed + SPARE_BYTES > free:
-            what = _words(self.about["backbone"], self.about["input_size"], self.count)
+        if size + SPARE_BYTES > free:
+            words = _words(self.about["backbone"], self.about["input_size"], self.count)
             raise FeaturesError(
-                f"{self.folder}: there must be room for {what}, {gigabytes(needed)}, got {gigabytes(free)} free; "
+                f"{self.folder}: there must be room for {words}, {gigabytes(size)}, got {gigabytes(free)} free; "
                 "make room, or name a folder on a larger disk with XDG_CACHE_HOME"
             )
         (self.folder / ABOUT).write_text(json.dumps(self.about, indent=1) + "\n", encoding="utf-8")
-        tidy(self.folder.parent, needed)
+        tidy(self.folder.parent, size)
 
     @cached_property
     def _lock_against_removal(self) -> "_Lock":
@@ -163,19 +164,19 @@ def bytes_of(numbers_an_image: int, count: int) -> int:
     return 2 * numbers_an_image * count
 
 
-def check_size(backbone: str, side: int, count: int, needed: int) -> None:
-    """Checks that features are not larger than any may be.
+def check_size(backbone: str, side: int, count: int, size: int) -> None:
+    """Checks that features do not exceed the largest size that is allowed.
 
     Args:
       side: of the images as the net sees them, in px.
-      needed: bytes.
+      size: the size of the features on disk.
 
     Raises:
-      FeaturesError: they are larger.
+      FeaturesError: they exceed it.
     """
-    if needed > MOST_BYTES:
+    if size > MOST_BYTES:
         raise FeaturesError(
-            f"{_words(backbone, side, count)} must take at most {gigabytes(MOST_BYTES)}, got {gigabytes(needed)}; "
+            f"{_words(backbone, side, count)} must take at most {gigabytes(MOST_BYTES)}, got {gigabytes(size)}; "
             "choose a smaller backbone, or fewer images"
         )
 
@@ -185,15 +186,14 @@ def _words(backbone: str, side: int, count: int) -> str:
     return f"the features of {count:,} images by {backbone} at {side} px"
 
 
-def tidy(place: Path, coming: int = 0) -> None:
+def tidy(place: Path, new_bytes: int = 0) -> None:
     """Removes the least recently used features if all together are too large; those in use stay.
 
     Args:
-      coming: the number of bytes that are about to be written.
+      new_bytes: the number of bytes that are about to be written.
     """
-    total = coming
-    folders = sorted(place.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-    for folder in folders:
+    total = new_bytes
+    for folder, _ in last_used_first(place.iterdir()):
         with suppress(OSError):  # another process removes it at the same time
             total += sum(path.stat().st_size for path in folder.iterdir())
             lock = _Lock(folder / "used", fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -205,11 +205,11 @@ def tidy(place: Path, coming: int = 0) -> None:
 class _Lock:
     """A lock on a file, which ends with this object, and with the process at the latest."""
 
-    def __init__(self, path: Path, how: int) -> None:
+    def __init__(self, path: Path, operation: int) -> None:
         self.file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self.is_held = True
         try:
-            fcntl.flock(self.file, how)
+            fcntl.flock(self.file, operation)
         except OSError as error:  # a file system without locks: two processes may compute the same chunk
             self.is_held = error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def costs(logits: "Tensor", log_shares: "Tensor") -> "Tensor":
     """Returns (N, classes) costs; `log_shares` has no effect."""
     log_probabilities = logits.log_softmax(1)
-    others = -log_probabilities.expm1()  # 1 - p, to full precision where p is nearly 1
-    return -others.square() * log_probabilities
+    complements = -log_probabilities.expm1()  # 1 - p, to full precision where p is nearly 1
+    return -complements.square() * log_probabilities
 
 
 LOSS = Loss("focal", costs)

@@ -54,7 +54,7 @@ def is_name(name: object) -> bool:
 
 
 def is_own(name: str) -> bool:
-    """Returns whether this name stands for a metric in a file of the user's.
+    """Returns whether this name refers to a metric in a file of the user's.
 
     `recall:a.py:B` does not: there a class happens to have the name of a file.
     """
@@ -67,13 +67,13 @@ def is_flag(value: str) -> bool:
 
 
 def name_of(flag: str) -> str:
-    """Returns the name of the metric that the value of `--metric` stands for; it may run a file of the user's.
+    """Returns the name of the metric that the value of `--metric` refers to; it may run a file of the user's.
 
     Raises:
       UserError: the file does not exist or does not run, or the object in it is not a metric.
     """
     if is_own(flag):
-        return _own(user_code.name(flag, "--metric")).name
+        return _own_metric(user_code.name(flag, "--metric")).name
     return RENAMED_METRICS.get(flag, flag)
 
 
@@ -89,11 +89,11 @@ def named(name: str) -> "Metric":
         kind, _, class_name = name.partition(":")
         metric: Metric = import_module(f"{__name__}.{kind}").of_class(class_name)
         return metric
-    return metrics().get(name) or _own(name)
+    return metrics().get(name) or _own_metric(name)
 
 
 def measure(labels: "np.ndarray", logits: "np.ndarray", metric: "Metric") -> dict[str, Any]:
-    """Returns the fields of `EpochMetrics` that validation gives, with that of the trial's metric.
+    """Returns the fields of `EpochMetrics` that are measured on validation images, with that of the trial's metric.
 
     Args:
       labels: (N,) class indices.
@@ -102,8 +102,8 @@ def measure(labels: "np.ndarray", logits: "np.ndarray", metric: "Metric") -> dic
     from sweep.trainable.metrics.history import OWN_FIELD
 
     # Every epoch is measured with the metrics that have a field of their own, whichever metric judges the trial.
-    known = (each for each in metrics().values() if each.field != OWN_FIELD)
-    computed = {each.field: each.value for each in (*known, metric) if each.value}
+    common = (each for each in metrics().values() if each.field != OWN_FIELD)
+    computed = {each.field: each.value for each in (*common, metric) if each.value}
     return {field: value(labels, logits) for field, value in computed.items()}
 
 
@@ -113,7 +113,7 @@ def _is_of_class(name: str) -> bool:
     return kind in OF_ONE_CLASS and bool(class_name)
 
 
-def _own(reference: str) -> "Metric":
+def _own_metric(reference: str) -> "Metric":
     """Returns the metric at FILE.py:OBJECT, which a command must have named.
 
     A function is called with (N,) labels and (N, classes) probabilities; a larger result is better.
@@ -124,15 +124,17 @@ def _own(reference: str) -> "Metric":
     from sweep.trainable.metrics.contract import Metric
     from sweep.trainable.metrics.history import OWN_FIELD
 
-    found = user_code.get(reference)
-    if isinstance(found, Metric) and found.value:
-        return _refusing(replace(found, name=reference, field=OWN_FIELD))
-    if not callable(found):
+    candidate = user_code.get(reference)
+    if isinstance(candidate, Metric) and candidate.value:
+        return _with_check(replace(candidate, name=reference, field=OWN_FIELD))
+    if not callable(candidate):
         rule = "must be a Metric with a value, or a function of labels and probabilities"
-        raise UserError(f"{reference}: {rule}, got a {type(found).__name__}")
+        raise UserError(f"{reference}: {rule}, got a {type(candidate).__name__}")
     short = reference.rpartition(":")[2].replace("_", " ").strip()
     article = "an" if short[:1] in "aeiou" else "a"
-    return _refusing(Metric(reference, f"validation {short}", short, f"{article} {short}", _of_probabilities(found)))
+    return _with_check(
+        Metric(reference, f"validation {short}", short, f"{article} {short}", _of_probabilities(candidate))
+    )
 
 
 def _of_probabilities(
@@ -144,16 +146,16 @@ def _of_probabilities(
     return lambda labels, logits: float(function(labels, softmax(logits)))
 
 
-def _refusing(metric: "Metric") -> "Metric":
-    """Returns the user's metric, with a check that refuses labels on which random answers give it no finite number."""
+def _with_check(metric: "Metric") -> "Metric":
+    """Returns the user's metric, with a check that refuses labels for which random answers have no finite value."""
     if metric.bind:
-        return replace(metric, bind=lambda classes: _refusing(metric.for_classes(classes)))
+        return replace(metric, bind=lambda classes: _with_check(metric.for_classes(classes)))
 
     def undefined(labels: "np.ndarray", classes: "Sequence[str]") -> str:
         import numpy as np
 
-        if why := metric.undefined(labels, classes):
-            return why
+        if problem := metric.undefined(labels, classes):
+            return problem
         logits = np.random.default_rng(0).standard_normal((len(labels), len(classes)), np.float32)
         try:
             value = metric.value(labels, logits) if metric.value else np.nan

@@ -5,18 +5,18 @@ import numpy as np
 from sweep.trainable.metrics.contract import PERCENT, Metric, PerImage
 
 
-def _right(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+def _are_right(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return classes == labels
 
 
 def _value(labels: np.ndarray, logits: np.ndarray) -> float:
-    return float(_right(labels, logits.argmax(axis=1)).mean())
+    return float(_are_right(labels, logits.argmax(axis=1)).mean())
 
 
 RIGHT = PerImage(
-    of_logits=lambda labels, logits: _right(labels, logits.argmax(axis=1)),
-    of_probabilities=lambda labels, probabilities: _right(labels, probabilities.argmax(axis=0)),
-    of_classes=_right,
+    of_logits=lambda labels, logits: _are_right(labels, logits.argmax(axis=1)),
+    of_probabilities=lambda labels, probabilities: _are_right(labels, probabilities.argmax(axis=0)),
+    of_classes=_are_right,
 )
 
 METRIC = Metric(

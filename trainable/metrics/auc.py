@@ -13,19 +13,19 @@ from sweep.trainable.metrics.contract import Ranks
 
 
 def _of_order(weights: np.ndarray, is_of_class: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Returns the share of pairs, of an image of the class and one of the rest, that are in the right order."""
-    above = _sums(weights, is_of_class, ends)
-    before = np.vstack([np.zeros_like(above[:1]), above[:-1]])
-    others = _sums(weights, ~is_of_class, ends)
-    of_equals = np.diff(others, axis=0, prepend=0)
-    pairs = above[-1] * others[-1]
+    """Returns the share of pairs in the right order; a pair is an image of the class and one of the rest."""
+    true_positives = _sums(weights, is_of_class, ends)
+    previous = np.vstack([np.zeros_like(true_positives[:1]), true_positives[:-1]])
+    false_positives = _sums(weights, ~is_of_class, ends)
+    false_in_group = np.diff(false_positives, axis=0, prepend=0)
+    pairs = true_positives[-1] * false_positives[-1]
     with np.errstate(invalid="ignore"):
-        return (of_equals * (above + before)).sum(axis=0) / (2 * pairs)
+        return (false_in_group * (true_positives + previous)).sum(axis=0) / (2 * pairs)
 
 
-def _sums(weights: np.ndarray, are_these: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Returns how many of these images have at least the probability of each group of equal probabilities."""
-    return np.cumsum(weights * are_these[:, None], axis=0, dtype=np.float64)[ends]
+def _sums(weights: np.ndarray, is_counted: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Returns, for each group of equal probabilities, how many counted images have at least its probability."""
+    return np.cumsum(weights * is_counted[:, None], axis=0, dtype=np.float64)[ends]
 
 
 def _slopes(is_of_class: np.ndarray, ends: np.ndarray) -> np.ndarray:
@@ -36,11 +36,11 @@ def _slopes(is_of_class: np.ndarray, ends: np.ndarray) -> np.ndarray:
     makes every other image of that kind count less.
     """
     group = np.append(0, np.cumsum(ends)[:-1])
-    above, others = np.cumsum(is_of_class)[ends], np.cumsum(~is_of_class)[ends]
-    before = (above + np.append(0, above[:-1])) / 2
-    behind = others[-1] - (others + np.append(0, others[:-1])) / 2
-    share = np.where(is_of_class, behind[group] / others[-1], before[group] / above[-1])
-    return (share - share[is_of_class].mean()) / np.where(is_of_class, above[-1], others[-1])
+    true_positives, false_positives = np.cumsum(is_of_class)[ends], np.cumsum(~is_of_class)[ends]
+    class_before = (true_positives + np.append(0, true_positives[:-1])) / 2
+    rest_after = false_positives[-1] - (false_positives + np.append(0, false_positives[:-1])) / 2
+    share = np.where(is_of_class, rest_after[group] / false_positives[-1], class_before[group] / true_positives[-1])
+    return (share - share[is_of_class].mean()) / np.where(is_of_class, true_positives[-1], false_positives[-1])
 
 
 METRIC = by_ranks("auc", "AUC", "an AUC", Ranks(_of_order, _slopes))

@@ -12,12 +12,12 @@ from sweep.trainable.metrics.contract import Ranks
 
 
 def _of_order(weights: np.ndarray, is_of_class: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Returns the sum over the groups of images with the same probability."""
-    taken = np.cumsum(weights, axis=0, dtype=np.float64)[ends]
-    right = np.cumsum(weights * is_of_class[:, None], axis=0, dtype=np.float64)[ends]
-    added = np.diff(right, axis=0, prepend=0)
+    """Returns the average precision, a sum over the groups of images with the same probability."""
+    positives = np.cumsum(weights, axis=0, dtype=np.float64)[ends]
+    true_positives = np.cumsum(weights * is_of_class[:, None], axis=0, dtype=np.float64)[ends]
+    gains = np.diff(true_positives, axis=0, prepend=0)
     with np.errstate(invalid="ignore"):
-        return (added * right / np.where(taken > 0, taken, 1)).sum(axis=0) / right[-1]
+        return (gains * true_positives / np.where(positives > 0, positives, 1)).sum(axis=0) / true_positives[-1]
 
 
 def _slopes(is_of_class: np.ndarray, ends: np.ndarray) -> np.ndarray:
@@ -26,12 +26,12 @@ def _slopes(is_of_class: np.ndarray, ends: np.ndarray) -> np.ndarray:
     One more image of the class adds the precision at its place, and changes the precision at all later places.
     """
     group = np.append(0, np.cumsum(ends)[:-1])
-    taken, right = np.flatnonzero(ends) + 1, np.cumsum(is_of_class)[ends]
-    added, precision = np.diff(right, prepend=0), right / taken
-    raised = np.cumsum((added * (1 - precision) / taken)[::-1])[::-1]
-    lowered = np.cumsum((added * precision / taken)[::-1])[::-1]
-    value = (added * precision).sum() / right[-1]
-    return np.where(is_of_class, (precision + raised)[group] - value, -lowered[group]) / right[-1]
+    positives, true_positives = np.flatnonzero(ends) + 1, np.cumsum(is_of_class)[ends]
+    gains, precision = np.diff(true_positives, prepend=0), true_positives / positives
+    increase = np.cumsum((gains * (1 - precision) / positives)[::-1])[::-1]
+    decrease = np.cumsum((gains * precision / positives)[::-1])[::-1]
+    value = (gains * precision).sum() / true_positives[-1]
+    return np.where(is_of_class, (precision + increase)[group] - value, -decrease[group]) / true_positives[-1]
 
 
 METRIC = by_ranks("average_precision", "average precision", "an average precision", Ranks(_of_order, _slopes))

@@ -5,7 +5,7 @@ from sweep.trainable.metrics.predictions import every_class_needed
 
 
 def by_ranks(name: str, short: str, one: str, ranks: Ranks) -> Metric:
-    """Returns the metric with these names, which mean what they mean in `Metric`."""
+    """Returns the metric whose fields of the same names have these values."""
     return Metric(
         name,
         words=f"validation {short}",

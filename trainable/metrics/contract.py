@@ -19,8 +19,8 @@ class Scale:
     """How values, and differences between two values, are shown to people.
 
     Attributes:
-      factor: what a value is multiplied by.
-      unit, difference_unit: what follows a value, and a difference.
+      factor: multiplies a value.
+      unit, difference_unit: the text after a value, and after a difference.
       digits, few_digits: the number of decimals; the few are for estimates, whose intervals are wide.
       may_be_log: whether values that span decades are drawn on a logarithmic axis.
     """
@@ -85,7 +85,7 @@ class PerImage:
 
 @dataclass(frozen=True)
 class Ranks:
-    """How well a class is told from the rest by the order in which its probability puts the images.
+    """How well the order of the images by the probability of a class separates that class from the rest.
 
     With two classes the value is that of the second one, in the order of the classes; with more it is the mean over the
     classes, each against the rest.
@@ -107,11 +107,11 @@ class Ranks:
 
         It is the mean over the classes for which a value is defined, and NaN if there is none.
         """
-        probabilities, once = softmax(logits), np.ones((len(labels), 1))
+        probabilities, weights = softmax(logits), np.ones((len(labels), 1))
         values = []
         for label in ranked_classes(logits.shape[1]):
             order, ends = falling_order(probabilities[:, label])
-            values.append(float(self.of_order(once, labels[order] == label, ends)[0]))
+            values.append(float(self.of_order(weights, labels[order] == label, ends)[0]))
         defined = [value for value in values if not np.isnan(value)]
         return float(np.mean(defined)) if defined else np.nan
 
@@ -130,18 +130,16 @@ class Metric:
 
     Attributes:
       name: as in `--metric` and in `sweep.json`.
-      words: what people call a value on the validation images, such as `validation accuracy`.
+      words: the name of a value on the validation images, such as `validation accuracy`.
       short: the same where there is little room, such as `accuracy`.
-      one: with its article, such as `an accuracy`.
+      one: `short` with its article, such as `an accuracy`.
       value: computes the value from (N,) labels and (N, classes) logits; None only for `last`, whose `field` every
-      epoch
-        has.
+        epoch has.
       greater_is_better: the direction of the search.
       field: the field of `EpochMetrics` that holds the value of an epoch; metrics without their own field share one.
       images: the scores of single images of which the value is the mean.
       counts: computes (...) values, a larger one is better, from (..., classes, classes) confusion matrices with a row
-      for
-        each true class and a column for each predicted class; their entries may be sums of weights, even below 1.
+        for each true class and a column for each predicted class; their entries may be sums of weights, even below 1.
       ranks: computes the value from the order in which probabilities put the images.
       span: the least and the greatest value that `counts` can compute.
       scale: how values are shown.
@@ -187,13 +185,13 @@ class Metric:
         Raises:
           UserError: they cannot, whatever a net answers.
         """
-        why = self.undefined(labels, classes)
-        if why:
-            raise UserError(f"--metric {self.name}: on the {counted(len(labels), 'validation image')} {why}")
+        problem = self.undefined(labels, classes)
+        if problem:
+            raise UserError(f"--metric {self.name}: on the {counted(len(labels), 'validation image')} {problem}")
 
     @property
     def keeps(self) -> Literal["classes", "probabilities"]:
-        """What must be kept of an epoch to compute its value on any images: predicted classes, or probabilities."""
+        """The predictions to keep of an epoch, to compute its value on any images: classes, or probabilities."""
         are_enough = self.counts is not None or (self.images is not None and self.images.of_classes is not None)
         return "classes" if are_enough else "probabilities"
 
@@ -241,12 +239,12 @@ class Metric:
         """
         if not history or history[0].fold is None:
             return self.best_so_far(self.of_epochs(history))
-        found: list[float] = []
-        for number, of_fold in enumerate(by_fold(history), start=1):
-            if of_fold[0].fold != number or len(of_fold) < epochs:
+        values: list[float] = []
+        for number, fold_history in enumerate(by_fold(history), start=1):
+            if fold_history[0].fold != number or len(fold_history) < epochs:
                 break
-            found.append(self.best_so_far(self.of_epochs(of_fold))[-1])
-        return [math.fsum(found[:count]) / count for count in range(1, len(found) + 1)]
+            values.append(self.best_so_far(self.of_epochs(fold_history))[-1])
+        return [math.fsum(values[:count]) / count for count in range(1, len(values) + 1)]
 
     def best_epoch(self, values: Sequence[float]) -> int:
         """Returns the first epoch, counted from 1, with the best value."""

@@ -12,6 +12,6 @@ def by_class(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
       Three (..., classes) arrays: the F1 score, 0 for a class that does not occur; whether the class occurs, as the
       truth or as an answer; and the number of images that are of the class.
     """
-    right, true = np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1)
-    there = true + counts.sum(axis=-2)
-    return 2 * right / np.where(there > 0, there, 1), there > 0, true
+    right, class_sizes = np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1)
+    occurrences = class_sizes + counts.sum(axis=-2)
+    return 2 * right / np.where(occurrences > 0, occurrences, 1), occurrences > 0, class_sizes

@@ -1,4 +1,4 @@
-"""What is measured in an epoch; torch is not imported, so that readers are quick."""
+"""The numbers that are measured in an epoch; torch is not imported, so that reading them is quick."""
 
 import math
 from collections.abc import Sequence
@@ -42,8 +42,7 @@ def read_history(epochs: Any) -> list[EpochMetrics]:
 
     Raises:
       ValueError: it is not a list of the epochs 1, 2, ..., or of such lists for one fold after the other, in which
-      every
-        field is present and a finite number.
+        every field is present and a finite number.
     """
     try:
         history = [EpochMetrics(**epoch) for epoch in epochs]
@@ -71,7 +70,7 @@ def _are_in_order(places: list[tuple[int | None, int]]) -> bool:
     folds = [fold for fold, _ in groupby(places, itemgetter(0))]
     if folds not in ([], [None]) and not all(type(fold) is int for fold in folds):
         return False
-    numbered = [fold for fold in folds if fold is not None]
+    numbers = [fold for fold in folds if fold is not None]
     counts = [[epoch for _, epoch in epochs] for _, epochs in groupby(places, itemgetter(0))]
-    is_rising = numbered == sorted(set(numbered)) and all(fold > 0 for fold in numbered)
+    is_rising = numbers == sorted(set(numbers)) and all(fold > 0 for fold in numbers)
     return is_rising and all(epochs == list(range(1, len(epochs) + 1)) for epochs in counts)

@@ -1,4 +1,4 @@
-"""Which predictions of epochs other than the best one are kept, so that choosing the best epoch can be corrected for.
+"""Chooses the predictions that are kept of epochs other than the best, to correct for the choice of the best epoch.
 
 If predicted classes are enough to compute a metric, they are kept for every epoch, because they are small. Any other
 metric needs probabilities. These are kept for the rungs, the epochs at which a trial is compared with others, and for
@@ -29,10 +29,10 @@ def epochs_kept(metric: Metric, values: Sequence[float], rungs: Sequence[int], n
     """
     if metric.keeps == "classes":
         return []
-    reached = sorted((rung for rung in rungs if rung <= len(values)), reverse=True)
-    wanted = dict.fromkeys([*reached, *(metric.best_epoch(values[:rung]) for rung in reached)])
+    past_rungs = sorted((rung for rung in rungs if rung <= len(values)), reverse=True)
+    candidates = dict.fromkeys([*past_rungs, *(metric.best_epoch(values[:rung]) for rung in past_rungs)])
     room = MOST_BYTES // (np.dtype(np.float16).itemsize * max(numbers, 1))
-    return [epoch for epoch in wanted if epoch != metric.best_epoch(values)][:room]
+    return [epoch for epoch in candidates if epoch != metric.best_epoch(values)][:room]
 
 
 def kept_form(logits: np.ndarray) -> np.ndarray:

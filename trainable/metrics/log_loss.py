@@ -8,9 +8,9 @@ SMALLEST = 1e-30  # smallest probability, so that its logarithm is finite
 
 
 def _value(labels: np.ndarray, logits: np.ndarray) -> float:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    log_sum = np.log(np.exp(shifted.astype(np.float64)).sum(axis=1))
-    return float((log_sum - shifted[np.arange(len(labels)), labels]).mean())
+    shifted_logits = logits - logits.max(axis=1, keepdims=True)
+    log_sum = np.log(np.exp(shifted_logits.astype(np.float64)).sum(axis=1))
+    return float((log_sum - shifted_logits[np.arange(len(labels)), labels]).mean())
 
 
 def _of_logits(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:

@@ -11,8 +11,8 @@ from sweep.trainable.metrics.predictions import of_counts
 
 
 def _of_counts(counts: np.ndarray) -> np.ndarray:
-    f1, is_there, _ = by_class(counts)
-    return f1.sum(axis=-1) / is_there.sum(axis=-1)
+    f1, occurs, _ = by_class(counts)
+    return f1.sum(axis=-1) / occurs.sum(axis=-1)
 
 
 METRIC = Metric(

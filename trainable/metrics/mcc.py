@@ -14,12 +14,13 @@ from sweep.trainable.metrics.predictions import of_counts, one_class_alone
 def _of_counts(counts: np.ndarray) -> np.ndarray:
     """Returns (...) values from (..., classes, classes) confusion matrices; 0 if truth or answers are of one class."""
     counts = counts.astype(np.float64)
-    true, answered = counts.sum(axis=-1), counts.sum(axis=-2)
-    images, right = true.sum(axis=-1), np.trace(counts, axis1=-2, axis2=-1)
-    together = right * images - (true * answered).sum(axis=-1)
-    of_truth, of_answers = images**2 - (true**2).sum(axis=-1), images**2 - (answered**2).sum(axis=-1)
-    spread = np.sqrt(of_truth) * np.sqrt(of_answers)
-    return np.divide(together, spread, out=np.zeros_like(spread), where=spread > 0)
+    class_sizes, answer_counts = counts.sum(axis=-1), counts.sum(axis=-2)
+    images, right = class_sizes.sum(axis=-1), np.trace(counts, axis1=-2, axis2=-1)
+    covariance = right * images - (class_sizes * answer_counts).sum(axis=-1)
+    true_variance = images**2 - (class_sizes**2).sum(axis=-1)
+    answer_variance = images**2 - (answer_counts**2).sum(axis=-1)
+    spread = np.sqrt(true_variance) * np.sqrt(answer_variance)
+    return np.divide(covariance, spread, out=np.zeros_like(spread), where=spread > 0)
 
 
 METRIC = Metric(

@@ -1,4 +1,4 @@
-"""What metrics for one named class share: only the data's classes tell which index that class has."""
+"""The common part of metrics for one named class, whose index is known only with the classes of the data."""
 
 import difflib
 from collections.abc import Callable, Sequence
@@ -50,9 +50,9 @@ def _index(name: str, class_name: str, classes: Sequence[str]) -> int:
     """
     if class_name in classes:
         return list(classes).index(class_name)
-    near = difflib.get_close_matches(class_name, classes, n=1)
-    some = ", ".join(map(shown, classes[:NAMED])) + (", ..." if len(classes) > NAMED else "")
-    hint = f"did you mean {shown(near[0])}?" if near else f"the classes are {some}"
+    matches = difflib.get_close_matches(class_name, classes, n=1)
+    names = ", ".join(map(shown, classes[:NAMED])) + (", ..." if len(classes) > NAMED else "")
+    hint = f"did you mean {shown(matches[0])}?" if matches else f"the classes are {names}"
     raise UserError(f"--metric {name}: the data must have the class {shown(class_name)}, which it has not; {hint}")
 
 

@@ -7,8 +7,8 @@ from sweep.trainable.metrics.one_class import of_one_class
 
 
 def _of_counts(label: int, counts: np.ndarray) -> np.ndarray:
-    answered = counts[..., :, label].sum(axis=-1)
-    return counts[..., label, label] / np.where(answered > 0, answered, 1)
+    answers = counts[..., :, label].sum(axis=-1)
+    return counts[..., label, label] / np.where(answers > 0, answers, 1)
 
 
 def of_class(class_name: str) -> Metric:

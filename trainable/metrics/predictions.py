@@ -1,4 +1,4 @@
-"""What metrics compute from predictions: confusion matrices, and the order of images by probability."""
+"""Computations on predictions, for metrics: confusion matrices, and the order of images by probability."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,8 +12,8 @@ NAMED = 5  # how many classes a message lists
 def falling_order(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the order in which (N,) probabilities fall, and for each place whether it is the last of equal ones."""
     order = np.argsort(-probabilities, kind="stable")
-    sorted_ones = probabilities[order]
-    return order, np.append(sorted_ones[1:] != sorted_ones[:-1], np.True_)
+    sorted_probabilities = probabilities[order]
+    return order, np.append(sorted_probabilities[1:] != sorted_probabilities[:-1], np.True_)
 
 
 def confusion(labels: np.ndarray, answers: np.ndarray, classes: int) -> np.ndarray:
@@ -37,13 +37,13 @@ def every_class_needed(labels: np.ndarray, classes: Sequence[str]) -> str:
     Args:
       labels: (N,) class indices.
     """
-    missing = np.flatnonzero(np.bincount(labels, minlength=len(classes)) == 0)
-    if not len(missing):
+    empty_classes = np.flatnonzero(np.bincount(labels, minlength=len(classes)) == 0)
+    if not len(empty_classes):
         return ""
-    names = ", ".join(shown(classes[label]) for label in missing[:NAMED])
-    more = f" and {len(missing) - NAMED:,} more" if len(missing) > NAMED else ""
+    names = ", ".join(shown(classes[label]) for label in empty_classes[:NAMED])
+    ending = f" and {len(empty_classes) - NAMED:,} more" if len(empty_classes) > NAMED else ""
     return (
-        f"every class must have an image, and there is none of {names}{more}; validate on a split that has every "
+        f"every class must have an image, and there is none of {names}{ending}; validate on a split that has every "
         "class, or take a metric that does not need it, such as macro_f1"
     )
 

@@ -28,17 +28,17 @@ def _ranks(classes: Sequence[str]) -> np.ndarray:
     """
     are_plain = all(SIGNED.fullmatch(name) for name in classes)
     numbers = [[name] if are_plain else NUMBER.findall(name) for name in classes]
-    values = {float(found[0]) for found in numbers if len(found) == 1}
+    values = {float(matches[0]) for matches in numbers if len(matches) == 1}
     words = set() if are_plain else {tuple(NUMBER.split(name.casefold())) for name in classes}
     if len(values) < len(classes) or len(words) > 1:
-        without = [name for name, found in zip(classes, numbers, strict=True) if len(found) != 1]
-        got = shown(without[0]) if without else f"{shown(classes[0])} and {shown(classes[-1])}"
+        unclear_names = [name for name, matches in zip(classes, numbers, strict=True) if len(matches) != 1]
+        sample = shown(unclear_names[0]) if unclear_names else f"{shown(classes[0])} and {shown(classes[-1])}"
         raise UserError(
             "--metric qwk: classes must have an order, which different numbers in their names tell (`0`, `1`, ... or "
-            f"`grade 0`, `grade 1`, ...), got {got}; rename the classes, or take a metric without an order, such as "
+            f"`grade 0`, `grade 1`, ...), got {sample}; rename the classes, or take a metric without an order, such as "
             "macro_f1"
         )
-    return np.argsort(np.argsort([float(found[0]) for found in numbers]))
+    return np.argsort(np.argsort([float(matches[0]) for matches in numbers]))
 
 
 def _bound(classes: Sequence[str]) -> Metric:
@@ -52,10 +52,10 @@ def _bound(classes: Sequence[str]) -> Metric:
 
     def of_classes(counts: np.ndarray) -> np.ndarray:
         counts = counts.astype(np.float64)
-        true, answered = counts.sum(axis=-1), counts.sum(axis=-2)
-        off = (counts * penalty).sum(axis=(-2, -1)) * true.sum(axis=-1)
-        by_chance = (true @ penalty * answered).sum(axis=-1)
-        share = np.divide(off, by_chance, out=np.full_like(off, np.nan), where=by_chance > 0)
+        class_sizes, answer_counts = counts.sum(axis=-1), counts.sum(axis=-2)
+        disagreement = (counts * penalty).sum(axis=(-2, -1)) * class_sizes.sum(axis=-1)
+        chance = (class_sizes @ penalty * answer_counts).sum(axis=-1)
+        share = np.divide(disagreement, chance, out=np.full_like(disagreement, np.nan), where=chance > 0)
         return 1 - share
 
     return replace(METRIC, value=of_counts(of_classes), counts=of_classes)

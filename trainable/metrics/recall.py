@@ -7,8 +7,8 @@ from sweep.trainable.metrics.one_class import of_one_class
 
 
 def _of_counts(label: int, counts: np.ndarray) -> np.ndarray:
-    true = counts[..., label, :].sum(axis=-1)
-    return counts[..., label, label] / np.where(true > 0, true, 1)
+    images = counts[..., label, :].sum(axis=-1)
+    return counts[..., label, label] / np.where(images > 0, images, 1)
 
 
 def of_class(class_name: str) -> Metric:

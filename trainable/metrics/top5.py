@@ -15,9 +15,9 @@ K = 5
 
 def _is_among(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Returns (N,) truth values, whether the true class is among the top five of (N, classes) scores."""
-    own = scores[np.arange(len(labels)), labels][:, None]
+    true_scores = scores[np.arange(len(labels)), labels][:, None]
     is_later = np.arange(scores.shape[1]) > labels[:, None]
-    return ((scores > own) | ((scores == own) & is_later)).sum(axis=1) < K
+    return ((scores > true_scores) | ((scores == true_scores) & is_later)).sum(axis=1) < K
 
 
 def _undefined(labels: np.ndarray, classes: Sequence[str]) -> str:

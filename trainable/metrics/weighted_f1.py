@@ -8,8 +8,8 @@ from sweep.trainable.metrics.predictions import of_counts
 
 
 def _of_counts(counts: np.ndarray) -> np.ndarray:
-    f1, _, true = by_class(counts)
-    return (f1 * true).sum(axis=-1) / true.sum(axis=-1)
+    f1, _, class_sizes = by_class(counts)
+    return (f1 * class_sizes).sum(axis=-1) / class_sizes.sum(axis=-1)
 
 
 METRIC = Metric(

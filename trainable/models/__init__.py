@@ -40,21 +40,23 @@ def family_of(arch: str) -> Family:
       UserError: no command named the file, or the object is neither of the two.
     """
     if not user_code.is_reference(arch):
-        named = (each for each in FAMILIES if each.name == arch or (each.prefix and arch.startswith(each.prefix)))
-        return next(named, FAMILIES[-1])
-    found = user_code.get(arch)
-    if isinstance(found, Family):
-        return found
-    if not callable(found):
-        raise ConfigError(f"{arch}: must be a function build(config, classes, image_size) or a Family, got {found!r}")
-    return Family(arch, {}, found, channels_last=False)
+        matches = (each for each in FAMILIES if each.name == arch or (each.prefix and arch.startswith(each.prefix)))
+        return next(matches, FAMILIES[-1])
+    candidate = user_code.get(arch)
+    if isinstance(candidate, Family):
+        return candidate
+    if not callable(candidate):
+        raise ConfigError(
+            f"{arch}: must be a function build(config, classes, image_size) or a Family, got {candidate!r}"
+        )
+    return Family(arch, {}, candidate, channels_last=False)
 
 
 def kind_of(config: Mapping[str, Any]) -> str:
     """Returns which kind of model the fields of a config make; models of different kinds make different mistakes.
 
-    The kind is the architecture, and whether it is fine-tuned. All heads of one architecture are of one kind, whatever
-    the net whose features they read.
+    The kind is the architecture, and whether it is fine-tuned. All heads of one architecture are of one kind, no
+    matter which net's features they read.
     """
     arch = str(config.get("arch", ""))
     return f"{arch}, fine-tuned" if config.get("pretrained") else arch

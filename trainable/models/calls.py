@@ -17,7 +17,7 @@ class Call:
     Attributes:
       name: the name of the module within the net.
       began, ended: when the call began and ended: numbers of events, which are counted over all modules.
-      output: what the module returned.
+      output: the result of the module.
     """
 
     name: str
@@ -42,17 +42,17 @@ def judged(net: nn.Module) -> Iterator[None]:
 def calls_of(net: nn.Module, images: Tensor) -> list[Call]:
     """Returns the calls of a net's modules in the order in which they end; the last call is that of the net itself."""
     calls: list[Call] = []
-    begun: list[int] = []
+    starts: list[int] = []
     events = 0
 
     def begin(*_: Any) -> None:
         nonlocal events
-        begun.append(events)
+        starts.append(events)
         events += 1
 
     def end(name: str, output: Any) -> None:
         nonlocal events
-        calls.append(Call(name, begun.pop(), events, output))
+        calls.append(Call(name, starts.pop(), events, output))
         events += 1
 
     def hook(name: str) -> Any:
@@ -80,7 +80,7 @@ def output_of(net: nn.Module, images: Tensor, name: str) -> Any:
     def stop(module: nn.Module, arguments: Any, output: Any) -> None:
         raise _EnoughError(output)
 
-    return _stopped(net, images, net.get_submodule(name).register_forward_hook(stop))
+    return _run_to_stop(net, images, net.get_submodule(name).register_forward_hook(stop))
 
 
 def input_of(net: nn.Module, images: Tensor, name: str) -> Any:
@@ -89,11 +89,11 @@ def input_of(net: nn.Module, images: Tensor, name: str) -> Any:
     def stop(module: nn.Module, arguments: Any) -> None:
         raise _EnoughError(arguments[0])
 
-    return _stopped(net, images, net.get_submodule(name).register_forward_pre_hook(stop))
+    return _run_to_stop(net, images, net.get_submodule(name).register_forward_pre_hook(stop))
 
 
-def _stopped(net: nn.Module, images: Tensor, handle: RemovableHandle) -> Any:
-    """Passes images through the net until a hook ends the pass, removes the hook, and returns what it ended with."""
+def _run_to_stop(net: nn.Module, images: Tensor, handle: RemovableHandle) -> Any:
+    """Passes images through the net until a hook ends the pass; removes the hook and returns the value it raised."""
     try:
         net(images)
     except _EnoughError as enough:

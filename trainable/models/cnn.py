@@ -15,28 +15,28 @@ def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
     assert config.width is not None
     assert config.depth is not None
     assert config.head is not None
-    first, later = max(1, round(16 * config.width)), max(1, round(10 * config.width))
+    first_width, later_width = max(1, round(16 * config.width)), max(1, round(10 * config.width))
     side_y, side_x = image_size
     layers: list[nn.Module] = []
     channels = 3
     for layer in range(config.depth):
-        pooled = layer < 2 and min(side_y, side_x) >= 4  # pooling a smaller one would leave nothing of it
-        width = first if layer == 0 else later
-        layers.append(Conv2d(channels, width, 3, padding=0 if pooled else 1))
-        if pooled:
+        is_pooled = layer < 2 and min(side_y, side_x) >= 4  # pooling a smaller map would leave nothing of it
+        width = first_width if layer == 0 else later_width
+        layers.append(Conv2d(channels, width, 3, padding=0 if is_pooled else 1))
+        if is_pooled:
             layers.append(nn.MaxPool2d(2))
             side_y, side_x = (side_y - 2) // 2, (side_x - 2) // 2
         layers.append(nn.ReLU())  # after the pooling: the same result from a quarter of the numbers
         channels = width
-    second = max(1, round(config.head * 84 / 128))
+    second_units = max(1, round(config.head * 84 / 128))
     return nn.Sequential(
         *layers,
         nn.Flatten(),
         nn.Linear(channels * side_y * side_x, config.head),
         nn.ReLU(),
-        nn.Linear(config.head, second),
+        nn.Linear(config.head, second_units),
         nn.ReLU(),
-        nn.Linear(second, classes),
+        nn.Linear(second_units, classes),
     )
 
 

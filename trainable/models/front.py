@@ -13,16 +13,17 @@ def freeze_front(net: nn.Module, count: int, images: Tensor) -> None:
     Args:
       images: (N, 3, H, W), normalised, of the size that the net takes; N may be 1.
     """
-    about, calls = stages(net, images), calls_of(net, images)
-    if count < about.count:
-        limit = max(call.ended for call in calls if call.name == about.ends[count - 1])
+    net_stages, calls = stages(net, images), calls_of(net, images)
+    if count < net_stages.count:
+        limit = max(call.ended for call in calls if call.name == net_stages.ends[count - 1])
     else:
-        last = classifier_names(net)
-        limit = min(call.began for call in calls if call.name in last)
-    late = {call.name for call in calls if call.ended > limit}
-    for name in {call.name for call in calls} - late:
+        classifiers = classifier_names(net)
+        limit = min(call.began for call in calls if call.name in classifiers)
+    late_names = {call.name for call in calls if call.ended > limit}
+    for name in {call.name for call in calls} - late_names:
         frozen.freeze(net.get_submodule(name))
-    own = dict(net.named_parameters())
-    for names in about.parameters[: min(count, about.count)]:  # some parameters belong to no module that is called
+    parameters = dict(net.named_parameters())
+    # Some parameters belong to no module that is called.
+    for names in net_stages.parameters[: min(count, net_stages.count)]:
         for name in names:
-            own[name].requires_grad_(False)
+            parameters[name].requires_grad_(False)

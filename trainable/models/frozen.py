@@ -1,6 +1,6 @@
 """The frozen parts of a net, which keep the weights that they came with.
 
-They are not saved with a trial; whoever loads the trial takes them from where they came from.
+They are not saved with a trial; whoever loads the trial gets them from their source again.
 """
 
 from collections.abc import Mapping
@@ -23,16 +23,16 @@ def judge(model: nn.Module) -> None:
 
 def names(model: nn.Module) -> frozenset[str]:
     """Returns the names that all frozen parameters and buffers have in the model's state dict."""
-    frozen = [prefix for prefix, module in model.named_modules() if getattr(module, "is_frozen", False)]
+    prefixes = [prefix for prefix, module in model.named_modules() if getattr(module, "is_frozen", False)]
     return frozenset(
-        name for name in model.state_dict() if any(prefix == "" or name.startswith(f"{prefix}.") for prefix in frozen)
+        name for name in model.state_dict() if any(prefix == "" or name.startswith(f"{prefix}.") for prefix in prefixes)
     )
 
 
 def own_weights(model: nn.Module) -> dict[str, Tensor]:
     """Returns the state dict without its frozen part, which is what a trial has learnt."""
-    frozen = names(model)
-    return {name: tensor for name, tensor in model.state_dict().items() if name not in frozen}
+    frozen_names = names(model)
+    return {name: tensor for name, tensor in model.state_dict().items() if name not in frozen_names}
 
 
 def load_own(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
@@ -41,6 +41,6 @@ def load_own(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     Raises:
       RuntimeError: the weights belong to another net.
     """
-    frozen = names(model)
-    kept = {name: tensor for name, tensor in model.state_dict().items() if name in frozen}
-    model.load_state_dict({**kept, **weights})
+    frozen_names = names(model)
+    frozen_weights = {name: tensor for name, tensor in model.state_dict().items() if name in frozen_names}
+    model.load_state_dict({**frozen_weights, **weights})

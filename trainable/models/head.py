@@ -1,4 +1,4 @@
-"""What all heads have in common: a frozen net, the pooling of its stages, and a last part that is trained.
+"""The common part of all heads: a frozen net, the pooling of its stages, and a last part that is trained.
 
 A head is trained on features that were computed once for all heads (`trainable/features/`). The finished net maps
 pixels to logits on its own, as any other net does.
@@ -16,7 +16,7 @@ from sweep.trainable.models import family_of, frozen, stage_maps, staged
 from sweep.trainable.models.family import Config, Preprocessing
 from sweep.trainable.models.known import known
 
-SHAPES_VERSION = 1  # of how stages are found: raise it whenever a net gets other stages or shapes
+SHAPES_VERSION = 1  # of the search for stages: raise it whenever a net gets other stages or shapes
 
 
 class HeadNet(nn.Module):
@@ -141,7 +141,7 @@ def backbone_config(config: Config) -> Config:
     family = family_of(_backbone(config))
     has_weights = config.pretrained is not False
     return dataclasses.replace(  # a fresh config, because a head's own fields do not apply to its backbone
-        _plain(_backbone(config), tuple(family.shape.items())),
+        _default_config(_backbone(config), tuple(family.shape.items())),
         pretrained=has_weights,
         input_size=config.input_size,
         center_crop=config.center_crop,
@@ -157,7 +157,7 @@ def check(config: Config) -> None:
     """Checks that a head can be trained on this machine.
 
     Raises:
-      ConfigError: there is no such backbone, its weights are not at hand, or the head is to train several epochs.
+      ConfigError: there is no such backbone, its weights are not on this machine, or the head has several epochs.
     """
     if config.epochs != 1:
         raise ConfigError(f"`epochs = 1` must hold for arch={config.arch}, got epochs={config.epochs}")
@@ -182,7 +182,7 @@ def _backbone(config: Config) -> str:
     return config.backbone
 
 
-def _plain(arch: str, shape: tuple[tuple[str, object], ...]) -> Config:
+def _default_config(arch: str, shape: tuple[tuple[str, object], ...]) -> Config:
     """Returns a config of the architecture with these shape fields, and defaults for all others."""
     from sweep.trainable.config import TrialConfig
 

@@ -1,4 +1,4 @@
-"""What the families of heads on the frozen features of a pretrained net have in common; each adds its last part."""
+"""The common part of the families of heads on frozen features of a pretrained net; each family adds its last part."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any

@@ -29,16 +29,16 @@ def head_of(model: nn.Module) -> HeadNet | None:
     return net if isinstance(net, HeadNet) else None
 
 
-def _are_equal(one: nn.Module, other: nn.Module) -> bool:
+def _are_equal(net: nn.Module, other: nn.Module) -> bool:
     """Returns whether two frozen nets give the same features; their classifiers, which no head reads, may differ."""
-    if one is other:
+    if net is other:
         return True
-    mine, theirs = one.state_dict(), other.state_dict()
-    features = mine.keys() - set(staged.found_stages(one).parameters[-1])
+    weights, other_weights = net.state_dict(), other.state_dict()
+    features = weights.keys() - set(staged.found_stages(net).parameters[-1])
     return (
-        type(one) is type(other)
-        and mine.keys() == theirs.keys()
-        and all(torch.equal(mine[name], theirs[name]) for name in features)
+        type(net) is type(other)
+        and weights.keys() == other_weights.keys()
+        and all(torch.equal(weights[name], other_weights[name]) for name in features)
     )
 
 
@@ -60,8 +60,8 @@ class HeadsTogether(nn.Module):
         """Returns (N, heads * classes) logits of (N, 3, H, W) pixels."""
         normalize, _ = self.models[0].children()
         images = normalize(pixels)
-        found = stage_maps.features(self.heads[0].filled(), images, self.stages)
-        maps = dict(zip(self.stages, found, strict=True))
+        outputs = stage_maps.features(self.heads[0].filled(), images, self.stages)
+        maps = dict(zip(self.stages, outputs, strict=True))
         with torch.autocast(images.device.type, enabled=False):  # as when a head computes alone
             logits = [head.from_maps([maps[number] for number in head.stages]) for head in self.heads]
         return torch.cat(logits, dim=1)

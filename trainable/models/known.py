@@ -19,7 +19,7 @@ LIBRARIES = ("timm", "torch", "torchvision")
 
 
 def known(about: Mapping[str, Any], find: Callable[[], Any]) -> Any:
-    """Returns what `find` returned the first time on this machine, as JSON holds it; its errors are not stored.
+    """Returns the result of `find`, which the first call on this machine stores as JSON; its errors are not stored.
 
     Args:
       about: everything that decides the result, except the versions of the libraries.

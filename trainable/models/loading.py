@@ -1,4 +1,4 @@
-"""What the nets of both catalogues, timm and torchvision, have in common.
+"""The common part of the nets of both catalogues, timm and torchvision.
 
 It loads pretrained weights into a net, and names what does not fit if they belong to another net.
 """
@@ -61,18 +61,18 @@ def load(arch: str, net: Net, state: Mapping[str, "Tensor"], last: str) -> None:
     Raises:
       ConfigError: the weights belong to another net.
     """
-    own: Any = net.state_dict()
-    weight = f"{last}.weight"
-    kept: Any = dict(state)
-    if weight in kept and kept[weight].shape[:1] != own[weight].shape[:1]:
-        kept = {name: tensor for name, tensor in kept.items() if not name.startswith(f"{last}.")}
+    net_state: Any = net.state_dict()
+    last_weight = f"{last}.weight"
+    new_state: Any = dict(state)
+    if last_weight in new_state and new_state[last_weight].shape[:1] != net_state[last_weight].shape[:1]:
+        new_state = {name: tensor for name, tensor in new_state.items() if not name.startswith(f"{last}.")}
     # Only the version of the whole net is given: torch and torchvision recognise weights of older layers by their
     # having no version.
-    kept = type(own)(kept)
-    kept._metadata = {"": own._metadata[""]}
-    with recorded() as loaded:
-        load_or_explain(arch, lambda: net.load_state_dict(kept, strict=False))
-    check(arch, loaded, [last] if weight not in kept else [])
+    new_state = type(net_state)(new_state)
+    new_state._metadata = {"": net_state._metadata[""]}
+    with recorded() as results:
+        load_or_explain(arch, lambda: net.load_state_dict(new_state, strict=False))
+    check(arch, results, [last] if last_weight not in new_state else [])
 
 
 @contextmanager
@@ -85,14 +85,14 @@ def recorded() -> Iterator[list[Any]]:
     from torch import nn
 
     load_state_dict = nn.Module.load_state_dict
-    accounts: list[Any] = []
+    results: list[Any] = []
 
     def leniently(net: Net, state: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        accounts.append(load_state_dict(net, state, strict=False, assign=assign))
-        return accounts[-1]
+        results.append(load_state_dict(net, state, strict=False, assign=assign))
+        return results[-1]
 
     with patch.object(nn.Module, "load_state_dict", leniently):
-        yield accounts
+        yield results
 
 
 def load_or_explain(arch: str, load: Callable[[], Any]) -> Any:
@@ -110,11 +110,11 @@ def load_or_explain(arch: str, load: Callable[[], Any]) -> Any:
         raise refusal(arch, "; ".join(lines[:SHOWN]) + _more(lines)) from error
 
 
-def check(arch: str, accounts: Sequence[Any], may_lack: Sequence[str]) -> None:
+def check(arch: str, results: Sequence[Any], may_lack: Sequence[str]) -> None:
     """Checks that the weights fitted the net.
 
     Args:
-      accounts: the list that `recorded` yielded.
+      results: the list that `recorded` yielded.
       may_lack: the names of layers that may be missing among the weights, and in the net.
 
     Raises:
@@ -125,17 +125,17 @@ def check(arch: str, accounts: Sequence[Any], may_lack: Sequence[str]) -> None:
         # Old files lack batch norm's counter, and nothing reads it.
         return not name.endswith("num_batches_tracked") and not any(name.startswith(f"{part}.") for part in may_lack)
 
-    missing = [name for account in accounts for name in account.missing_keys if counts(name)]
-    others = [name for account in accounts for name in account.unexpected_keys if counts(name)]
-    parts = [("lack", missing), ("hold", others)]
-    found = [f"they {verb} {', '.join(names[:SHOWN])}{_more(names)}" for verb, names in parts if names]
-    if found:
-        raise refusal(arch, ", and ".join(found))
+    missing = [name for result in results for name in result.missing_keys if counts(name)]
+    unexpected = [name for result in results for name in result.unexpected_keys if counts(name)]
+    parts = [("lack", missing), ("hold", unexpected)]
+    problems = [f"they {verb} {', '.join(names[:SHOWN])}{_more(names)}" for verb, names in parts if names]
+    if problems:
+        raise refusal(arch, ", and ".join(problems))
 
 
-def refusal(arch: str, found: str) -> ConfigError:
-    """Returns the error for weights of another net; `found` says what does not fit."""
-    return ConfigError(f"the weights for arch={arch} are those of another net: {found}")
+def refusal(arch: str, problem: str) -> ConfigError:
+    """Returns the error for weights of another net; `problem` says what does not fit."""
+    return ConfigError(f"the weights for arch={arch} are those of another net: {problem}")
 
 
 def cut_to_stages(config: Config, net: Net, classes: int, input_size: tuple[int, int]) -> Net:

@@ -37,30 +37,30 @@ def fit(config: Config, net: Any, features: "Features", labels: "Tensor") -> flo
     from sweep.trainable.torch_changes import uncompiled
 
     device = labels.device
-    drawn = torch.Generator().manual_seed(config.seed)
+    generator = torch.Generator().manual_seed(config.seed)
     classes = net[-1].out_features
     sampling = Sampling(labels.cpu(), classes, config.balanced)
     objective = Objective(config, sampling, device)
     group = {"params": list(net.parameters()), "factor": 1.0}
     optimizer = uncompiled(torch.optim.AdamW)([group], config.lr, weight_decay=config.weight_decay, fused=True)
-    steps, done, total = PASSES * -(-features.count // config.batch_size), 0, torch.zeros((), device=device)
+    steps, steps_done, total = PASSES * -(-features.count // config.batch_size), 0, torch.zeros((), device=device)
     net.train()
     for _ in range(PASSES):
         total.zero_()
-        for rows in sampling.order(drawn).split(config.batch_size):
+        for rows in sampling.order(generator).split(config.batch_size):
             batch, truth = features.take(rows), F.one_hot(labels[rows.to(device)], classes).float()
-            mixing, share = torch.rand(2, generator=drawn).tolist()
-            if mixing < (config.feature_mixup or 0):
-                partners = torch.randperm(len(rows), generator=drawn).to(device)
+            draw, share = torch.rand(2, generator=generator).tolist()
+            if draw < (config.feature_mixup or 0):
+                partners = torch.randperm(len(rows), generator=generator).to(device)
                 batch = share * batch + (1 - share) * batch[partners]
                 truth = share * truth + (1 - share) * truth[partners]
-            set_lr(optimizer, lr_at(config, done, steps))
+            set_lr(optimizer, lr_at(config, steps_done, steps))
             loss = objective(net(batch), truth)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             total += loss.detach() * len(rows)
-            done += 1
+            steps_done += 1
     return float(total) / features.count
 
 

@@ -1,4 +1,4 @@
-"""Builds the net of a config: what its family builds, behind a layer that normalises the pixels."""
+"""Builds the net of a config: the net of its family, behind a layer that normalises the pixels."""
 
 import torch
 from torch import Tensor, nn
@@ -76,10 +76,10 @@ def resizing(old: int, new: int, interpolation: str, crop: float = 1.0) -> Tenso
     in every runtime of an exported file, which `Resize` of ONNX does not.
     """
     unit = torch.eye(old, device="cpu")[None, None]
-    longer = round(new / crop)
-    margin = (longer - new) // 2
-    whole = F.interpolate(unit, size=(longer, old), mode=interpolation, antialias=True)[0, 0]
-    return whole[margin : margin + new]
+    long_side = round(new / crop)
+    margin = (long_side - new) // 2
+    matrix = F.interpolate(unit, size=(long_side, old), mode=interpolation, antialias=True)[0, 0]
+    return matrix[margin : margin + new]
 
 
 def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.Module:
@@ -112,8 +112,8 @@ def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.
 def place(model: nn.Module, arch: str, device: torch.device | str) -> nn.Module:
     """Moves a model that `build` built to a device, in the memory format that its architecture uses there."""
     device = torch.device(device)
-    is_last = precision.numerics(arch, device).channels_last
-    memory_format = torch.channels_last if is_last else torch.contiguous_format
+    channels_last = precision.numerics(arch, device).channels_last
+    memory_format = torch.channels_last if channels_last else torch.contiguous_format
     for module in model.modules():
         if isinstance(module, Normalize):
             module.memory_format = memory_format

@@ -18,8 +18,8 @@ def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
     side_y, side_x = image_size
     layers: list[nn.Module] = []
     channels_in = 3
-    for published, is_pooled in LAYERS:
-        channels = max(1, round(published * config.width))
+    for published_channels, is_pooled in LAYERS:
+        channels = max(1, round(published_channels * config.width))
         pools = is_pooled and min(side_y, side_x) >= 2
         layers += [Conv2d(channels_in, channels, 3, padding=1), nn.BatchNorm2d(channels)]
         # Pooling comes before ReLU: the same result from a quarter of the numbers.

@@ -40,32 +40,32 @@ class Rest(nn.Module):
         Args:
           end: the name of the module that ends the stage.
           image: (3, H, W), the shape of an image.
-          blanks: for each module that is not called, what it returns at each call, with a `_Blank` for each tensor.
+          blanks: for each module that is not called, its output at each call, with a `_Blank` for each tensor.
         """
         super().__init__()
         self.net, self.end, self.image, self.blanks = net, end, image, blanks
 
-    def forward(self, kept: Tensor) -> Tensor:
+    def forward(self, stage_output: Tensor) -> Tensor:
         """Returns the (N, classes) logits for the stage's output of N images."""
-        images = kept.new_zeros(1).expand(len(kept), *self.image)
-        with self._skipping(kept):
+        images = stage_output.new_zeros(1).expand(len(stage_output), *self.image)
+        with self._skip_front(stage_output):
             return self.net(images)
 
     @contextmanager
-    def _skipping(self, kept: Tensor) -> Iterator[None]:
-        """Makes the front's modules return blanks within the block, and the module at its end `kept`."""
-        returned = {name: deque(outputs) for name, outputs in self.blanks.items()}
+    def _skip_front(self, stage_output: Tensor) -> Iterator[None]:
+        """Makes the front's modules return blanks within the block, and the module at its end `stage_output`."""
+        queues = {name: deque(outputs) for name, outputs in self.blanks.items()}
 
         def stand_in(name: str) -> Any:
-            return lambda *arguments, **named: pytree.tree_map(
-                lambda leaf: leaf.filled(kept) if isinstance(leaf, _Blank) else leaf, returned[name].popleft()
+            return lambda *arguments, **keywords: pytree.tree_map(
+                lambda leaf: leaf.zeros(stage_output) if isinstance(leaf, _Blank) else leaf, queues[name].popleft()
             )
 
         modules = {name: self.net.get_submodule(name) for name in (*self.blanks, self.end)}
         try:
             for name in self.blanks:
                 modules[name].forward = stand_in(name)
-            modules[self.end].forward = lambda *arguments, **named: kept
+            modules[self.end].forward = lambda *arguments, **keywords: stage_output
             yield
         finally:
             for module in modules.values():
@@ -77,14 +77,14 @@ class _Blank:
 
     def __init__(self, tensors: tuple[Tensor, Tensor]) -> None:
         self.dtype = tensors[0].dtype
-        few, more = (tensor.shape for tensor in tensors)
-        self.slope = [(b - a) // (PROBES[1] - PROBES[0]) for a, b in zip(few, more, strict=True)]
-        self.offset = [a - PROBES[0] * slope for a, slope in zip(few, self.slope, strict=True)]
+        sizes, other_sizes = (tensor.shape for tensor in tensors)
+        self.slope = [(b - a) // (PROBES[1] - PROBES[0]) for a, b in zip(sizes, other_sizes, strict=True)]
+        self.offset = [a - PROBES[0] * slope for a, slope in zip(sizes, self.slope, strict=True)]
 
-    def filled(self, kept: Tensor) -> Tensor:
-        """Returns the tensor of zeros for as many images as `kept` has, on its device."""
-        shape = [offset + slope * len(kept) for offset, slope in zip(self.offset, self.slope, strict=True)]
-        return torch.zeros((), dtype=self.dtype, device=kept.device).expand(shape)
+    def zeros(self, stage_output: Tensor) -> Tensor:
+        """Returns the tensor of zeros for as many images as `stage_output` has, on its device."""
+        shape = [offset + slope * len(stage_output) for offset, slope in zip(self.offset, self.slope, strict=True)]
+        return torch.zeros((), dtype=self.dtype, device=stage_output.device).expand(shape)
 
 
 def split(net: nn.Module, number: int, images: Tensor) -> tuple[nn.Module, nn.Module] | None:
@@ -100,8 +100,8 @@ def split(net: nn.Module, number: int, images: Tensor) -> tuple[nn.Module, nn.Mo
     """
     if number == 0:
         return nn.Identity(), net
-    about = stages(net, images)
-    end = about.ends[min(number, len(about.ends)) - 1]
+    net_stages = stages(net, images)
+    end = net_stages.ends[min(number, len(net_stages.ends)) - 1]
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(PROBES[-1], *images.shape[1:], generator=generator).to(images)
     blanks = _blanks(end, *(calls_of(net, noise[:count]) for count in PROBES))
@@ -109,15 +109,15 @@ def split(net: nn.Module, number: int, images: Tensor) -> tuple[nn.Module, nn.Mo
         return None
     front, rest = Front(net, end), Rest(net, end, images.shape[1:], blanks)
     with judged(net):
-        kept = front(noise)
+        output = front(noise)
         try:
-            same = isinstance(kept, Tensor) and torch.allclose(rest(kept), net(noise), rtol=1e-5, atol=1e-6)
+            is_equal = isinstance(output, Tensor) and torch.allclose(rest(output), net(noise), rtol=1e-5, atol=1e-6)
         except Exception:  # a net that passes on something else than a map may raise any error
-            same = False
-    return (front, rest) if same else None
+            is_equal = False
+    return (front, rest) if is_equal else None
 
 
-def _blanks(end: str, few: list[Call], more: list[Call]) -> dict[str, list[Any]] | None:
+def _blanks(end: str, calls: list[Call], other_calls: list[Call]) -> dict[str, list[Any]] | None:
     """Computes the blanks that stand in for the modules in front of a stage's end.
 
     These are the outermost modules that are finished before it. A module whose output does not depend on the number of
@@ -125,43 +125,43 @@ def _blanks(end: str, few: list[Call], more: list[Call]) -> dict[str, list[Any]]
 
     Args:
       end: the name of the module that ends the stage.
-      few, more: the calls of the net for two batches of different sizes.
+      calls, other_calls: those of the net for two batches of different sizes.
 
     Returns:
       For each module, its output at each call with blanks for the tensors; None if the two batches do not call the same
       modules.
     """
-    if [call.name for call in few] != [call.name for call in more]:
+    if [call.name for call in calls] != [call.name for call in other_calls]:
         return None
-    limit = next(call.ended for call in few if call.name == end)
-    later = {call.name for call in few if call.ended > limit}
-    early = {call.name for call in few} - later - {end}
-    found: dict[str, list[Any]] = {}
-    for call, other in zip(few, more, strict=True):
-        if call.name not in early or any(call.name.startswith(f"{name}.") for name in early | {end}):
+    limit = next(call.ended for call in calls if call.name == end)
+    late_names = {call.name for call in calls if call.ended > limit}
+    early_names = {call.name for call in calls} - late_names - {end}
+    blanks: dict[str, list[Any]] = {}
+    for call, other_call in zip(calls, other_calls, strict=True):
+        if call.name not in early_names or any(call.name.startswith(f"{name}.") for name in early_names | {end}):
             continue
         try:
-            output, varies = _blank(call.output, other.output)
+            output, varies = _blank(call.output, other_call.output)
         except ValueError:
             return None
         if varies:
-            found.setdefault(call.name, []).append(output)
-    return found
+            blanks.setdefault(call.name, []).append(output)
+    return blanks
 
 
-def _blank(few: Any, more: Any) -> tuple[Any, bool]:
+def _blank(output: Any, other_output: Any) -> tuple[Any, bool]:
     """Returns an output with blanks in place of its tensors, and whether it depends on the number of images.
 
     Raises:
       ValueError: the outputs for the two batches do not have the same structure.
     """
-    leaves, spec = pytree.tree_flatten(few)
-    others, other_spec = pytree.tree_flatten(more)
+    leaves, spec = pytree.tree_flatten(output)
+    other_leaves, other_spec = pytree.tree_flatten(other_output)
     if spec != other_spec:
         raise ValueError("the outputs are of different make")
     varies = False
-    for place, (leaf, other) in enumerate(zip(leaves, others, strict=True)):
+    for place, (leaf, other_leaf) in enumerate(zip(leaves, other_leaves, strict=True)):
         if isinstance(leaf, Tensor):
-            varies = varies or leaf.shape != other.shape
-            leaves[place] = _Blank((leaf, other))
+            varies = varies or leaf.shape != other_leaf.shape
+            leaves[place] = _Blank((leaf, other_leaf))
     return pytree.tree_unflatten(leaves, spec), varies

@@ -12,7 +12,7 @@ from sweep.trainable.models.staged import Stages, classifier_names, stages
 
 
 def features(net: nn.Module, images: Tensor, numbers: Sequence[int] | None = None) -> list[Tensor]:
-    """Returns what a net has computed at the ends of stages.
+    """Returns the maps that a net computes at the ends of its stages.
 
     Args:
       images: (N, 3, H, W), normalised, of the size that the net takes.
@@ -21,24 +21,26 @@ def features(net: nn.Module, images: Tensor, numbers: Sequence[int] | None = Non
     Returns:
       One (N, C, H, W) map for each stage; for the last number (N, C, 1, 1), the input of the classifier.
     """
-    about = stages(net, images)
-    numbers = numbers or range(1, about.count + 1)
-    *inner, last = [*numbers, 0] if numbers[-1] < about.count else numbers
-    found = _features_of_timm if about.indices else _features_by_hook
-    maps = found(net, about, images, inner, bool(last))
+    net_stages = stages(net, images)
+    numbers = numbers or range(1, net_stages.count + 1)
+    *inner, last = [*numbers, 0] if numbers[-1] < net_stages.count else numbers
+    compute = _features_of_timm if net_stages.indices else _features_by_hook
+    maps = compute(net, net_stages, images, inner, bool(last))
     if last:
         maps[-1] = maps[-1].flatten(2).mean(2)[:, :, None, None] if maps[-1].ndim > 2 else maps[-1][:, :, None, None]
     return maps
 
 
-def _features_of_timm(net: Any, about: Stages, images: Tensor, inner: Sequence[int], with_last: bool) -> list[Tensor]:
+def _features_of_timm(
+    net: Any, net_stages: Stages, images: Tensor, inner: Sequence[int], with_last: bool
+) -> list[Tensor]:
     """Returns the maps as a net of timm itself gives them.
 
     Args:
       inner: the numbers of stages.
       with_last: whether the input of the classifier comes after their maps.
     """
-    indices = [about.indices[number - 1] for number in inner]
+    indices = [net_stages.indices[number - 1] for number in inner]
     if not with_last:
         return list(net.forward_intermediates(images, indices=indices, stop_early=True, intermediates_only=True))
     maps: list[Tensor] = []
@@ -50,10 +52,10 @@ def _features_of_timm(net: Any, about: Stages, images: Tensor, inner: Sequence[i
 
 
 def _features_by_hook(
-    net: nn.Module, about: Stages, images: Tensor, inner: Sequence[int], with_last: bool
+    net: nn.Module, net_stages: Stages, images: Tensor, inner: Sequence[int], with_last: bool
 ) -> list[Tensor]:
     """Returns the maps that hooks collect at the ends of the stages; its arguments are those of `_features_of_timm`."""
-    ends = [about.ends[number - 1] for number in inner]
+    ends = [net_stages.ends[number - 1] for number in inner]
     maps: list[Tensor] = []
 
     def keep(name: str) -> Any:

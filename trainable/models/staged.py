@@ -4,7 +4,7 @@ One batch is put through the net, and the calls of its modules are recorded in t
 torchvision and nets of the user's are treated alike, without reading their code.
 
 Stages count from 1. In most nets a stage ends where the resolution falls; a net of many equal blocks has four stages
-with a quarter of its blocks each. The number after the last stage stands for the features before the classifier.
+with a quarter of its blocks each. The number after the last stage is that of the features before the classifier.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class Stages:
       ends: for each stage, the name of the module whose output is the stage's map.
       indices: for each stage, its place in timm's own list of maps; empty for a net that is not timm's.
       parameters: the names of the parameters of each stage, then of those behind the last stage, then of the
-      classifier.
+        classifier.
     """
 
     ends: tuple[str, ...]
@@ -38,7 +38,7 @@ class Stages:
 
     @property
     def count(self) -> int:
-        """The number that stands for the features before the classifier: one more than there are stages."""
+        """The number of the features before the classifier, which is one more than there are stages."""
         return len(self.ends) + 1
 
 
@@ -48,71 +48,71 @@ def stages(net: nn.Module, images: Tensor) -> Stages:
     Args:
       images: (N, 3, H, W), normalised, of the size that the net takes; N may be 1.
     """
-    found = getattr(net, "found_stages", None)
-    if found is None:
-        found = net.found_stages = _find(net, images)  # type: ignore[assignment]
-    return found
+    net_stages = getattr(net, "found_stages", None)
+    if net_stages is None:
+        net_stages = net.found_stages = _find(net, images)  # type: ignore[assignment]
+    return net_stages
 
 
 def found_stages(net: nn.Module) -> Stages:
     """Returns the stages of a net for which `stages` has been called before."""
-    found: Any = net.found_stages
-    assert isinstance(found, Stages)
-    return found
+    net_stages: Any = net.found_stages
+    assert isinstance(net_stages, Stages)
+    return net_stages
 
 
 def _find(net: nn.Module, images: Tensor) -> Stages:
     """Finds the stages of a net: from timm's own list if there is one, else from the resolutions."""
     calls = calls_of(net, images)
-    own = _of_timm(net, calls)
-    ends = [name for _, name in own] or _by_resolution(net, images, calls)
+    timm_maps = _timm_maps(net, calls)
+    ends = [name for _, name in timm_maps] or _by_resolution(net, images, calls)
     if len(ends) > MOST_STAGES:
-        chosen = [len(ends) * (quarter + 1) // QUARTERS - 1 for quarter in range(QUARTERS)]
-        own, ends = [own[number] for number in chosen if own], [ends[number] for number in chosen]
-    return Stages(tuple(ends), tuple(index for index, _ in own), _parameters(net, calls, ends))
+        places = [len(ends) * (quarter + 1) // QUARTERS - 1 for quarter in range(QUARTERS)]
+        timm_maps, ends = [timm_maps[number] for number in places if timm_maps], [ends[number] for number in places]
+    return Stages(tuple(ends), tuple(index for index, _ in timm_maps), _parameters(net, calls, ends))
 
 
 def classifier_names(net: Any) -> list[str]:
     """Returns the names of the last layers of a net; a distilled net has two of them."""
     if hasattr(net, "get_classifier"):  # a method of timm's nets
-        last = net.get_classifier()
-        layers = list(last) if isinstance(last, tuple | list | nn.ModuleList) else [last]
+        classifier = net.get_classifier()
+        layers = list(classifier) if isinstance(classifier, tuple | list | nn.ModuleList) else [classifier]
         return [name for name, module in net.named_modules() if any(module is layer for layer in layers)]
     return [name for name, module in net.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)][-1:]
 
 
-def _of_timm(net: nn.Module, calls: list[Call]) -> list[tuple[int, str]]:
+def _timm_maps(net: nn.Module, calls: list[Call]) -> list[tuple[int, str]]:
     """Returns timm's own list of maps as (number, module name); empty if a module in it was not called exactly once."""
     numbers: dict[str, int] = {}  # a net with branches lists a module several times; its first number counts
-    for number, about in enumerate(getattr(net, "feature_info", None) or ()):
-        numbers.setdefault(about["module"], number)
-    called = [call.name for call in calls]
-    return [(number, name) for name, number in numbers.items()] if all(called.count(n) == 1 for n in numbers) else []
+    for number, info in enumerate(getattr(net, "feature_info", None) or ()):
+        numbers.setdefault(info["module"], number)
+    names = [call.name for call in calls]
+    return [(number, name) for name, number in numbers.items()] if all(names.count(n) == 1 for n in numbers) else []
 
 
 def _by_resolution(net: nn.Module, images: Tensor, calls: list[Call]) -> list[str]:
     """Returns the last module of each resolution, or every block of a net of many equal blocks."""
     with suppress(Exception):  # some nets take images of one size only
         calls = calls_of(net, images.new_zeros(1, 3, STANDARD_PX, STANDARD_PX))
-    units, last = _units(net), classifier_names(net)[0]
-    limit = next(call.began for call in calls if call.name == last)
-    before_last = [call for call in calls if call.name in units and call.ended < limit]
-    chain = [(call.name, pixels) for call in before_last if (pixels := _pixels(call.output)) > 1]
+    units, classifier = _units(net), classifier_names(net)[0]
+    limit = next(call.began for call in calls if call.name == classifier)
+    unit_calls = [call for call in calls if call.name in units and call.ended < limit]
+    chain = [(call.name, pixels) for call in unit_calls if (pixels := _pixels(call.output)) > 1]
     ends = [name for (name, pixels), (_, next_) in zip(chain, [*chain[1:], ("", 0)], strict=True) if 2 * next_ < pixels]
     blocks: dict[type, list[str]] = {}
     for name, _ in chain:
         blocks.setdefault(type(net.get_submodule(name)), []).append(name)
-    most = max(blocks.values(), key=len, default=[])
-    return most if len(ends) < QUARTERS - 1 and len(most) > MOST_STAGES else ends
+    longest = max(blocks.values(), key=len, default=[])
+    return longest if len(ends) < QUARTERS - 1 and len(longest) > MOST_STAGES else ends
 
 
 def _units(net: nn.Module, prefix: str = "") -> list[str]:
     """Returns the names of the modules that follow each other: a net's children, and the children of its sequences."""
-    whole, names = _numbers(net), []
+    total, names = _numbers(net), []
     for name, child in net.named_children():
         if isinstance(child, nn.Sequential | nn.ModuleList):
             names += [f"{prefix}{name}.{inner}" for inner, _ in child.named_children()]
-        elif 2 * _numbers(child) > whole and any(isinstance(inner, nn.Sequential) for inner in child.children()):
+        elif 2 * _numbers(child) > total and any(isinstance(inner, nn.Sequential) for inner in child.children()):
             names += _units(child, f"{prefix}{name}.")
         else:
             names.append(prefix + name)
@@ -134,19 +134,19 @@ def _pixels(output: Any) -> int:
 
 def _parameters(net: nn.Module, calls: list[Call], ends: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     """Returns the names of the parameters, grouped by the stage in which their module is first called."""
-    last = classifier_names(net)
-    began: dict[str, int] = {}
-    ended = {call.name: call.ended for call in calls}
+    classifiers = classifier_names(net)
+    starts: dict[str, int] = {}
+    stops = {call.name: call.ended for call in calls}
     for call in calls:
-        began[call.name] = min(call.began, began.get(call.name, call.began))
-    limits = [ended[name] for name in ends]
+        starts[call.name] = min(call.began, starts.get(call.name, call.began))
+    limits = [stops[name] for name in ends]
     groups: list[list[str]] = [[] for _ in range(len(ends) + 2)]
     for name, _ in net.named_parameters():
         owner = name.rpartition(".")[0]
-        if any(owner == layer or owner.startswith(f"{layer}.") for layer in last):
+        if any(owner == layer or owner.startswith(f"{layer}.") for layer in classifiers):
             groups[-1].append(name)
             continue
-        while owner not in began:  # this module is never called: the module around it reads its weights
+        while owner not in starts:  # this module is never called: the module around it reads its weights
             owner = owner.rpartition(".")[0]
-        groups[sum(limit < began[owner] for limit in limits)].append(name)
+        groups[sum(limit < starts[owner] for limit in limits)].append(name)
     return tuple(map(tuple, groups))

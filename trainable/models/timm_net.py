@@ -23,14 +23,14 @@ KEYWORDS = {"drop_rate": "dropout", "drop_path_rate": "drop_path", "img_size": "
 
 def build(config: Config, classes: int, input_size: tuple[int, int]) -> Net:
     """Builds the net, with pretrained weights if the config asks for them."""
-    about = weights_config(config.arch)
+    record = weights_config(config.arch)
     options: dict[str, Any] = {"num_classes": classes, "drop_rate": config.dropout, "drop_path_rate": config.drop_path}
-    if about["fixed_input_size"]:
+    if record["fixed_input_size"]:
         options["img_size"] = input_size
     if config.pretrained:
         from sweep.trainable.weights import state_dict
 
-        net = _with_weights(config, options, about, state_dict(config.arch))
+        net = _with_weights(config, options, record, state_dict(config.arch))
     else:
         net = _create(config, options)
     return loading.cut_to_stages(config, net, classes, input_size)
@@ -54,24 +54,24 @@ def _create(config: Config, options: dict[str, Any]) -> Net:
         raise
 
 
-def _with_weights(config: Config, options: dict[str, Any], about: dict[str, Any], state: dict[str, "Tensor"]) -> Net:
+def _with_weights(config: Config, options: dict[str, Any], record: dict[str, Any], state: dict[str, "Tensor"]) -> Net:
     """Builds the net with weights, which timm itself adapts to its input size.
 
     Raises:
       ConfigError: the weights belong to another net.
     """
-    last = _names(about["classifier"])
-    rows = [len(state[f"{name}.weight"]) for name in last if f"{name}.weight" in state]
+    names = _names(record["classifier"])
+    rows = [len(state[f"{name}.weight"]) for name in names if f"{name}.weight" in state]
     # If the weights are for as many classes as the net, timm keeps their last layer as well.
     overlay = {"state_dict": state, "num_classes": rows[0] if rows else 0}
-    with loading.recorded() as loaded:
+    with loading.recorded() as results:
         net = loading.load_or_explain(
             config.arch, lambda: _create(config, options | {"pretrained": True, "pretrained_cfg_overlay": overlay})
         )
     net.pretrained_cfg = {}  # it would hold the weights a second time
     # Weights without a last layer may also lack the norm before it.
-    parts = last if rows else [*last, *(name.rpartition(".")[0] or name for name in last), "fc_norm", "norm"]
-    loading.check(config.arch, loaded, parts)
+    parts = names if rows else [*names, *(name.rpartition(".")[0] or name for name in names), "fc_norm", "norm"]
+    loading.check(config.arch, results, parts)
     return net
 
 
@@ -86,21 +86,21 @@ def preprocessing(config: Config) -> Preprocessing:
     """Returns how the net takes pixels, as timm records it for the weights."""
 
     def find() -> dict[str, Any]:
-        about = weights_config(config.arch)
+        record = weights_config(config.arch)
         return {
-            "mean": about["mean"],
-            "std": about["std"],
-            "interpolation": "bilinear" if about["interpolation"] == "bilinear" else "bicubic",
-            "size": min(about["input_size"][1:]),
-            "crop": min(1.0, about["crop_pct"]),  # a value above 1 means that images had a border
-            "fixed": about["fixed_input_size"],
+            "mean": record["mean"],
+            "std": record["std"],
+            "interpolation": "bilinear" if record["interpolation"] == "bilinear" else "bicubic",
+            "size": min(record["input_size"][1:]),
+            "crop": min(1.0, record["crop_pct"]),  # a value above 1 means that images had a border
+            "fixed": record["fixed_input_size"],
         }
 
     return loading.preprocessing_of(config, find)
 
 
 def check(config: Config, others: Sequence[str]) -> None:
-    """Checks that timm has the net and its weights; the result is remembered on this machine.
+    """Checks that timm has the net and its weights; the result is stored on this machine.
 
     Raises:
       ConfigError: timm has no such classifier, or no such weights for it.
@@ -114,11 +114,15 @@ def _check(arch: str) -> None:
     from timm.models import get_arch_pretrained_cfgs, get_deprecated_models, split_model_name_tag
 
     name, tag = split_model_name_tag(arch.removeprefix(PREFIX))
-    there = timm.list_models()
-    if name not in there:
-        renamed = get_deprecated_models().get(name)
-        near = [renamed] if renamed else difflib.get_close_matches(name, there, n=3)
-        hint = f"did you mean {', '.join(PREFIX + each for each in near)}?" if near else "timm.list_models() lists them"
+    names = timm.list_models()
+    if name not in names:
+        new_name = get_deprecated_models().get(name)
+        matches = [new_name] if new_name else difflib.get_close_matches(name, names, n=3)
+        hint = (
+            f"did you mean {', '.join(PREFIX + each for each in matches)}?"
+            if matches
+            else "timm.list_models() lists them"
+        )
         raise ConfigError(f"unknown `arch`, got {arch}: no classifier of timm {timm.__version__}; {hint}")
     tags = list(get_arch_pretrained_cfgs(name))
     if tag and f"{name}.{tag}" not in tags:

@@ -42,7 +42,7 @@ def build(config: Config, classes: int, input_size: tuple[int, int]) -> Net:
         from sweep.trainable.weights import state_dict
 
         weights = state_dict(PREFIX + config.arch.removeprefix(PREFIX))
-        loading.load(config.arch, net, _fitting(name, net, weights), last)
+        loading.load(config.arch, net, _adapt_weights(name, net, weights), last)
     return loading.cut_to_stages(config, net, classes, input_size)
 
 
@@ -74,12 +74,12 @@ def served_weights(arch: str) -> Any:
     import torchvision
 
     _, _, tag = arch.removeprefix(PREFIX).partition(".")
-    every = torchvision.models.get_model_weights(_name(arch))
-    return every[tag] if tag else every.DEFAULT
+    choices = torchvision.models.get_model_weights(_name(arch))
+    return choices[tag] if tag else choices.DEFAULT
 
 
 def check(config: Config, others: Sequence[str]) -> None:
-    """Checks that torchvision has the net and its weights; the result is remembered on this machine.
+    """Checks that torchvision has the net and its weights; the result is stored on this machine.
 
     Raises:
       ConfigError: torchvision has no such classifier, or no such weights for it.
@@ -92,14 +92,14 @@ def _check(arch: str, others: Sequence[str]) -> None:
     import torchvision
 
     name = _name(arch)
-    there = torchvision.models.list_models(module=torchvision.models)
-    if name not in there:
+    names = torchvision.models.list_models(module=torchvision.models)
+    if name not in names:
         prefix = PREFIX if arch.startswith(PREFIX) else ""
-        near = difflib.get_close_matches(arch, [*others, *(prefix + each for each in there)], n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
+        matches = difflib.get_close_matches(arch, [*others, *(prefix + each for each in names)], n=1)
+        hint = f" (did you mean {matches[0]}?)" if matches else ""
         raise ConfigError(
             f"unknown `arch`, got {arch}{hint}; it must be one of {', '.join(others)}, timm/NAME, or a classifier of "
-            f"torchvision.models: {', '.join(there)}"
+            f"torchvision.models: {', '.join(names)}"
         )
     _, _, tag = arch.removeprefix(PREFIX).partition(".")
     tags = [each.name for each in torchvision.models.get_model_weights(name)]
@@ -116,10 +116,10 @@ def replace_last_layer(net: Net, classes: int) -> str:
 
     name, last = [(n, m) for n, m in net.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1]
     if isinstance(last, nn.Linear):
-        new: nn.Module = nn.Linear(last.in_features, classes)
+        new_layer: nn.Module = nn.Linear(last.in_features, classes)
     else:
-        new = nn.Conv2d(last.in_channels, classes, kernel_size=1)
-    net.set_submodule(name, new)
+        new_layer = nn.Conv2d(last.in_channels, classes, kernel_size=1)
+    net.set_submodule(name, new_layer)
     return name
 
 
@@ -129,10 +129,10 @@ def _name(arch: str) -> str:
 
 def _size_option(name: str) -> str | None:
     """Returns torchvision's keyword for the size for which a net is built, or None if the net takes any size."""
-    return next((option for begin, option in SIZE_OPTIONS.items() if name.startswith(begin)), None)
+    return next((option for beginning, option in SIZE_OPTIONS.items() if name.startswith(beginning)), None)
 
 
-def _fitting(name: str, net: Net, state: Any) -> dict[str, Any]:
+def _adapt_weights(name: str, net: Net, state: Any) -> dict[str, Any]:
     """Returns the weights under the names and in the shapes in which torchvision itself would load them."""
     state = {key: value for key, value in state.items() if not key.startswith(AUXILIARY_HEADS.get(name, ()) or ("\0",))}
     if name.startswith("densenet"):  # saved when names could contain a dot: norm.1, conv.2
@@ -156,9 +156,9 @@ def _set_dropout(config: Config, net: Net, last: str) -> None:
 
     modules = dict(net.named_modules())
     names = list(modules)
-    before = modules[names[names.index(last) - 1]]
-    if isinstance(before, nn.Dropout) and before is not net:
-        before.p = config.dropout
+    previous = modules[names[names.index(last) - 1]]
+    if isinstance(previous, nn.Dropout) and previous is not net:
+        previous.p = config.dropout
         return
     layer = modules[last]
     layer.__class__ = DroppedLinear if isinstance(layer, nn.Linear) else DroppedConv2d

@@ -1,4 +1,4 @@
-"""What the processes of a trial do together within the training loop.
+"""The common work of the processes of a trial within the training loop.
 
 All of them hold the same weights. Each process gets a part of every batch, and the gradients of the parts are added up
 before the optimiser changes the weights. This is the arithmetic of DistributedDataParallel (Li et al. 2020, arXiv
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sweep.trainable.state import TrainState
 
 
-ENDING_SECONDS = 10.0  # after losing contact with a process, this long until its end must be known
+ENDING_SECONDS = 10.0  # how long to wait, after contact with a process is lost, until its end is known
 
 
 @dataclass(frozen=True)
@@ -102,14 +102,14 @@ class Group:
     def agree(self, tensor: Tensor) -> Tensor:
         """Gives all processes the first one's tensor, because GPUs of different kinds may draw different numbers."""
         if not self.is_alone:
-            with self._watched():
+            with self._explain_errors():
                 dist.broadcast(tensor, 0)
         return tensor
 
     def total(self, tensor: Tensor) -> Tensor:
         """Returns the sum over all processes."""
         if not self.is_alone:
-            with self._watched():
+            with self._explain_errors():
                 dist.all_reduce(tensor)
         return tensor
 
@@ -117,14 +117,14 @@ class Group:
         """Adds up the gradients of all processes; a parameter that has none in this process counts as zero."""
         if self.is_alone:
             return
-        trained = [parameter for parameter in parameters if parameter.requires_grad]
-        for parameter in trained:
+        trained_parameters = [parameter for parameter in parameters if parameter.requires_grad]
+        for parameter in trained_parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
-        gradients = [parameter.grad for parameter in trained if parameter.grad is not None]
+        gradients = [parameter.grad for parameter in trained_parameters if parameter.grad is not None]
         # All in one tensor: one call for each of hundreds of small tensors would take longer than the addition.
-        added = self.total(torch.cat([gradient.reshape(-1) for gradient in gradients]))
-        parts = added.split([gradient.numel() for gradient in gradients])
+        sums = self.total(torch.cat([gradient.reshape(-1) for gradient in gradients]))
+        parts = sums.split([gradient.numel() for gradient in gradients])
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
 
@@ -134,7 +134,7 @@ class Group:
         """Returns (N, classes) float32 logits of all images, each computed by one of the processes.
 
         Args:
-          models: the models that predict, or from which those that predict are made. They get the batch statistics of
+          models: the models that predict, and those from which they are made. They get the batch statistics of
             the first process, so that all processes predict with the same net.
           predict: returns the logits of some of the images.
         """
@@ -146,17 +146,17 @@ class Group:
         if len(images) < self.size:
             return predict(images)
         ends = [len(images) * rank // self.size for rank in range(self.size + 1)]
-        own = slice(ends[self.rank], ends[self.rank + 1])
-        logits = torch.from_numpy(predict(_row_range(images, own)))
-        every = logits.new_empty(len(images), logits.shape[1])
-        every[own] = logits
-        with self._watched():
+        own_rows = slice(ends[self.rank], ends[self.rank + 1])
+        logits = torch.from_numpy(predict(_row_range(images, own_rows)))
+        all_logits = logits.new_empty(len(images), logits.shape[1])
+        all_logits[own_rows] = logits
+        with self._explain_errors():
             for rank, (start, end) in enumerate(pairwise(ends)):
-                dist.broadcast(every[start:end], rank)
-        return every.numpy()
+                dist.broadcast(all_logits[start:end], rank)
+        return all_logits.numpy()
 
     @contextmanager
-    def _watched(self) -> Iterator[None]:
+    def _explain_errors(self) -> Iterator[None]:
         """Raises the reason why another process ended, instead of the error that its silence causes in this one."""
         try:
             yield

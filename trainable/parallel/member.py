@@ -2,8 +2,8 @@
 
     python -m sweep.trainable.parallel.member MESSAGES LIFE    # two files that the worker has opened
 
-Through the first file it is told what to do. Nothing is ever written to the second: it closes when the worker ends, in
-whatever way, and then this process ends too. Otherwise the processes of a killed worker would keep their GPUs.
+The worker sends its messages through the first file. Nothing is ever written to the second: it closes when the worker
+ends, in whatever way, and then this process ends too. Otherwise the processes of a killed worker would keep their GPUs.
 """
 
 import os
@@ -27,7 +27,7 @@ from sweep.trainable.worker.failures import failure_of
 
 
 def main() -> None:
-    """Does what the worker says until the worker ends."""
+    """Carries out the worker's messages until the worker ends."""
     messages, life = (int(word) for word in sys.argv[1:])
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):  # these are meant for the driver
         signal.signal(number, signal.SIG_IGN)
@@ -43,7 +43,7 @@ def _end_with(life: int) -> None:
 
 
 def _work(worker: Connection) -> None:
-    """Trains as the worker says.
+    """Trains as the worker's messages ask.
 
     Raises:
       EOFError: the worker is gone.

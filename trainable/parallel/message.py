@@ -18,7 +18,7 @@ from sweep.trainable.weights import Weights
 
 @dataclass(frozen=True)
 class Setting:
-    """What a process needs before the first net.
+    """Everything that a process needs before its first net.
 
     Attributes:
       rank, size: the number of the process, from 0, and how many there are.
@@ -118,16 +118,16 @@ class InFile:
 
 def in_files(data: Dataset, folder: Path) -> Dataset:
     """Returns the data as it is sent: pixels in memory are moved to files in `folder`, which all processes share."""
-    sent: dict[int, Any] = {}
+    files: dict[int, Any] = {}
 
-    def moved(split: Split) -> Split:
+    def move(split: Split) -> Split:
         images = split.images
-        if isinstance(images, np.ndarray) and id(images) not in sent:
-            sent[id(images)] = InFile(folder / f"{len(sent)}.npy")
-            np.save(sent[id(images)].path, images)
-        return replace(split, images=sent.get(id(images), images))
+        if isinstance(images, np.ndarray) and id(images) not in files:
+            files[id(images)] = InFile(folder / f"{len(files)}.npy")
+            np.save(files[id(images)].path, images)
+        return replace(split, images=files.get(id(images), images))
 
-    return replace(data, train=moved(data.train), valid=moved(data.valid))
+    return replace(data, train=move(data.train), valid=move(data.valid))
 
 
 def _arrays(tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:

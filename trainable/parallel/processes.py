@@ -21,7 +21,7 @@ class ProcessFailed(RuntimeError):
     """Another process of the trial was ended by an error that this process does not have.
 
     Attributes:
-      failure: the failure that it is for the trial.
+      failure: the failure of the trial that the error causes.
     """
 
     def __init__(self, failure: Failure) -> None:
@@ -30,7 +30,7 @@ class ProcessFailed(RuntimeError):
 
 
 def backend(device: str) -> str:
-    """Returns torch's name for what sends tensors between the processes: NCCL between GPUs, gloo between CPUs."""
+    """Returns torch's name for the library that connects the processes: NCCL between GPUs, gloo between CPUs."""
     return "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl"
 
 
@@ -38,7 +38,7 @@ def connect(name: str, store: Path, rank: int, size: int) -> None:
     """Connects this process with the others; returns once all of them have called it.
 
     Args:
-      name: what `backend` returned.
+      name: the name that `backend` returned.
       store: a file that they share; it must not exist before.
     """
     _stay_on_this_machine()
@@ -53,7 +53,7 @@ def disconnect() -> None:
 
 
 def abort() -> None:
-    """Breaks off operations that wait on a GPU for another process, where the loss of that process is not noticed."""
+    """Breaks off operations that wait on a GPU for another process, because a GPU does not notice its loss."""
     group = dist.group.WORLD
     if group is not None and "nccl" in dist.get_backend_config(group):
         with suppress(RuntimeError):
@@ -61,7 +61,7 @@ def abort() -> None:
 
 
 def _stay_on_this_machine() -> None:
-    """Makes the processes talk over the loopback interface; that of the machine's name may have no address."""
+    """Makes the processes talk over the loopback interface, because that of the host name may have no address."""
     loopback = next((name for _, name in socket.if_nameindex() if name.startswith("lo")), None)
     if loopback:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback)

@@ -41,23 +41,23 @@ class Team:
           threads: how many threads torch may use in each process.
         """
         self.data, self.size, self.device, self.threads = data, size, device, threads
-        self.others: _Others | None = None
+        self.others: _Leader | None = None
 
     def train(self, config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[EpochMetrics]:
         """Trains as `loop.train` does, and raises the same errors.
 
         Raises:
-          ProcessLost: another process ended without a reason, and this attempt cannot go on.
-          ProcessFailed: an error ended another process, and this attempt cannot go on.
+          ProcessLost: another process ended without a reason, and this attempt cannot continue.
+          ProcessFailed: an error ended another process, and this attempt cannot continue.
         """
         if family_of(config.arch).train:  # the family's own way to train takes seconds, so this process does it alone
             yield from loop.train(config, data, state)
             return
         if self.others is None:
-            self.others = _Others(self)
+            self.others = _Leader(self)
         try:
             yield from loop.train(config, data, state, self.others)
-        except loop.Diverged:  # the other processes have met the same error and go on
+        except loop.Diverged:  # the other processes have met the same error and continue
             raise
         except Exception:
             self.end()  # the others may be waiting for this process in the middle of an epoch
@@ -70,7 +70,7 @@ class Team:
         self.others = None
 
 
-class _Others(Group):
+class _Leader(Group):
     """The group as the first process has it, which leads the other processes.
 
     A thread waits for the end of another process, because the main thread may just be waiting for that process.
@@ -149,11 +149,11 @@ class _Others(Group):
 
     def _watch(self) -> None:
         """Waits until a process ends, records why, and breaks off what this one may be doing with it on a GPU."""
-        first = wait([member.connection for member in self.members])[0]
-        error = next(member for member in self.members if member.connection is first).answer()
+        connection = wait([member.connection for member in self.members])[0]
+        error = next(member for member in self.members if member.connection is connection).answer()
         # If a process was killed, the errors of the others are only its consequences.
-        killed = (member.killed() for member in self.members)
-        self.error = next(filter(None, killed), error)
+        kill_errors = (member.kill_error() for member in self.members)
+        self.error = next(filter(None, kill_errors), error)
         self.has_failed.set()
         processes.abort()
 
@@ -162,19 +162,19 @@ class _Member:
     """Another process of the trial, its connection, and the open end of the file whose closing ends it."""
 
     def __init__(self) -> None:
-        self.connection, theirs = Pipe()
+        self.connection, member_end = Pipe()
         life, self.life = os.pipe()
-        command = [sys.executable, "-m", "sweep.trainable.parallel.member", f"{theirs.fileno()}", f"{life}"]
+        command = [sys.executable, "-m", "sweep.trainable.parallel.member", f"{member_end.fileno()}", f"{life}"]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         try:
             self.process = subprocess.Popen(
-                command, pass_fds=(theirs.fileno(), life), env=environment, stdin=subprocess.DEVNULL
+                command, pass_fds=(member_end.fileno(), life), env=environment, stdin=subprocess.DEVNULL
             )
         except BaseException:
             self.close()
             raise
         finally:
-            theirs.close()
+            member_end.close()
             os.close(life)
 
     def answer(self) -> BaseException | None:
@@ -183,10 +183,12 @@ class _Member:
             message = self.connection.recv()
         except (EOFError, OSError):
             code = self.process.wait()
-            return self.killed() or ProcessLost(f"another process of the trial came to its end with exit code {code}")
+            return self.kill_error() or ProcessLost(
+                f"another process of the trial came to its end with exit code {code}"
+            )
         return ProcessFailed(message) if isinstance(message, Failure) else None
 
-    def killed(self) -> ProcessLost | None:
+    def kill_error(self) -> ProcessLost | None:
         """Returns the error to raise if a signal ended the process, else None."""
         code = self.process.poll()
         if code is None or code >= 0:

@@ -30,12 +30,12 @@ LIBRARIES: tuple[Library, ...] = tuple(
     import_module(f"sweep.trainable.weights.{name}").LIBRARY for name in LIBRARY_NAMES
 )
 
-# Returns how many bytes the kept file of these weights has on the driver's machine, and what gives its blocks (see
+# Returns the size in bytes of the kept file on the driver's machine, and a function that returns its blocks (see
 # `datasets.far_files`).
 Far = Callable[[Weights], tuple[int, Callable[[int], bytes]]]
 
 _remembered: dict[str, Weights] = {}
-_tried: "dict[str, dict[str, Tensor]]" = {}  # by net, the tensors that are being checked before they are kept
+_unchecked: "dict[str, dict[str, Tensor]]" = {}  # by net, the tensors that are being checked before they are kept
 _driver: list[Far] = []
 
 
@@ -75,10 +75,10 @@ def resnet18_weights_at_hand() -> bool:
 
 def all_at_hand() -> list[str]:
     """Returns the nets whose weights are on this machine: the user's files, then the package's, then others."""
-    given, in_torch_hub, in_hub, package = (list(source.nets()) for source in SOURCES)
+    user_nets, in_torch_hub, in_hub, package = (list(source.nets()) for source in SOURCES)
     by_name: dict[str, str] = {}
     # A file's name does not say which library it belongs to, so the first library that has the net is taken.
-    for net in filter(_is_net, given):
+    for net in filter(_is_net, user_nets):
         by_name.setdefault(net.partition("/")[2], net)
     return list(dict.fromkeys([*by_name.values(), *package, *sorted(filter(_is_found, {*in_torch_hub, *in_hub}))]))
 
@@ -89,19 +89,19 @@ def state_dict(arch: str) -> "dict[str, Tensor]":
     Raises:
       WeightsError: this machine has no weights of the net, or their file has changed.
     """
-    if arch in _tried:
-        return _tried[arch]
+    if arch in _unchecked:
+        return _unchecked[arch]
     weights = at_hand(arch)
     if weights is None:
         raise WeightsError(f"{arch}: its pretrained weights are not on this machine; --weights FILE or DIR names them")
-    if (found := cache.tensors(weights)) is None:
+    if (tensors := cache.tensors(weights)) is None:
         with cache.alone(weights):  # only one worker of a machine copies them
-            if (found := cache.tensors(weights)) is None:
+            if (tensors := cache.tensors(weights)) is None:
                 keep(weights)
-                found = cache.tensors(weights)
-    if found is None:
+                tensors = cache.tensors(weights)
+    if tensors is None:
         raise WeightsError(f"{cache.path_of(arch, weights.sha256)}: is damaged again and again; check the disk")
-    return found
+    return tensors
 
 
 def needed(config: "TrialConfig") -> list[str]:
@@ -124,11 +124,11 @@ def library_of(arch: str) -> Library:
     Raises:
       WeightsError: the name has the prefix of no library.
     """
-    found = next((library for library in LIBRARIES if arch.startswith(library.prefix)), None)
-    if found is None:
+    match = next((library for library in LIBRARIES if arch.startswith(library.prefix)), None)
+    if match is None:
         names = " or ".join(f"{library.prefix}NAME" for library in LIBRARIES)
         raise WeightsError(f"{arch}: a pretrained net is named {names}, in --backbones and in --fix backbone=")
-    return found
+    return match
 
 
 def keep(weights: Weights, check: Callable[[Weights], None] | None = None) -> None:
@@ -141,7 +141,7 @@ def keep(weights: Weights, check: Callable[[Weights], None] | None = None) -> No
         cache.copy(weights, *_driver[0](weights))
         return
     if weights.found_by == cache.NAME or not weights.path.is_file():
-        weights = _elsewhere(weights)
+        weights = _find_again(weights)
     digest = cache.sha256_of(weights.path)
     if digest != weights.sha256:
         raise WeightsError(
@@ -150,23 +150,23 @@ def keep(weights: Weights, check: Callable[[Weights], None] | None = None) -> No
     source = next(source for source in SOURCES if source.name == weights.found_by)
     tensors = source.read(weights)
     if check:
-        _tried[weights.arch] = tensors
+        _unchecked[weights.arch] = tensors
         try:
             check(weights)
         finally:
-            del _tried[weights.arch]
+            del _unchecked[weights.arch]
     cache.keep(weights, tensors)
 
 
-def _elsewhere(weights: Weights) -> Weights:
+def _find_again(weights: Weights) -> Weights:
     """Returns the same weights, with the file that a source has of them.
 
     Raises:
       WeightsError: no source has them.
     """
     for source in SOURCES:
-        if (found := source.find(weights.arch)) and found.sha256 == weights.sha256:
-            return found
+        if (candidate := source.find(weights.arch)) and candidate.sha256 == weights.sha256:
+            return candidate
     raise WeightsError(
         f"{weights.arch}: its weights ({weights.source}, sha256 {weights.sha256}) are not on this machine any more; "
         "the command of their sweep fetches them again, or takes them from --weights FILE"

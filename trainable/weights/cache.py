@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sweep.storage.files import DamagedError
+from sweep.storage.files import DamagedError, last_used_first
 from sweep.trainable.weights.contract import Weights, WeightsError
 
 if TYPE_CHECKING:
@@ -68,11 +68,11 @@ def tensors(weights: Weights) -> "dict[str, Tensor] | None":
     A sweep may have its own copy of the kept file, which is read if the cache folder has none.
     """
     path = path_of(weights.arch, weights.sha256)
-    if (found := read(path)) is None:
+    if (content := read(path)) is None:
         return read(weights.path) if weights.found_by == NAME else None
     with suppress(OSError):  # the folder may belong to somebody else
         os.utime(path)  # used now
-    return found
+    return content
 
 
 def read(path: Path) -> "dict[str, Tensor] | None":
@@ -114,7 +114,7 @@ def copy(weights: Weights, size: int, block: Callable[[int], bytes]) -> None:
     """Copies the driver's kept file to this machine, once, whole or not at all; raises as `keep` does.
 
     Args:
-      size, block: the bytes of the driver's file and what returns its blocks, as for `datasets.far_files.get`.
+      size, block: the bytes of the driver's file, and the function that returns its blocks, for `far_files.get`.
     """
     from sweep.datasets import far_files
 
@@ -148,9 +148,9 @@ def _written(path: Path) -> Iterator[Path]:
     """Yields a path of this process alone to write to; processes that write at once each leave the same file."""
     with _explain_write_errors(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for left in path.parent.glob("partial-*"):  # by a process that was killed
-            if time.time() - left.stat().st_mtime > STALE_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
+        for folder, state in last_used_first(path.parent.glob("partial-*")):  # by a process that was killed
+            if time.time() - state.st_mtime > STALE_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix="partial-", dir=path.parent) as place:
             partial = Path(place) / path.name
             yield partial
@@ -160,12 +160,11 @@ def _written(path: Path) -> Iterator[Path]:
 
 def _tidy(place: Path) -> None:
     """Removes stale unfinished copies, and if all weights are too large, those that were not used for longest."""
-    for path in place.glob("*.copying"):
-        if time.time() - path.stat().st_mtime > STALE_SECONDS:
+    for path, state in last_used_first(place.glob("*.copying")):
+        if time.time() - state.st_mtime > STALE_SECONDS:
             path.unlink(missing_ok=True)
     total = 0
-    for path in sorted(place.glob("*.safetensors"), key=lambda path: path.stat().st_mtime, reverse=True):
-        state = path.stat()
+    for path, state in last_used_first(place.glob("*.safetensors")):
         total += state.st_size
         if total > KEPT_BYTES and time.time() - state.st_mtime > UNUSED_SECONDS:
             path.unlink(missing_ok=True)

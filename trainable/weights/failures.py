@@ -1,4 +1,4 @@
-"""What people are told about a fetch: one line before it begins, and one line if it fails, with what they can do.
+"""The messages about a fetch: one line before it begins, and one line if it fails, with what the user can do.
 
 Messages of the clients are not repeated, because the addresses in them may contain keys.
 """
@@ -45,8 +45,8 @@ def _reason(error: Exception) -> str:
     """Returns what went wrong in a fetch and what to do, without the words of the client."""
     status = getattr(getattr(error, "response", None), "status_code", None) or getattr(error, "code", None)
     if isinstance(status, int):
-        refused = ", which asks for an account or a consent there" if status in (401, 403) else ""
-        return f"the server answered {status}{refused}; {NO_NETWORK}"
+        refusal = ", which asks for an account or a consent there" if status in (401, 403) else ""
+        return f"the server answered {status}{refusal}; {NO_NETWORK}"
     if isinstance(error, OSError) and error.filename and error.errno:
         return f"{os.fspath(error.filename)} cannot be written: {error.strerror}; free it, or name another cache folder"
     if "hash" in str(error):  # torch.hub raises a RuntimeError

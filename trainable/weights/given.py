@@ -65,8 +65,8 @@ def nets() -> Iterator[str]:
     A file name does not say which library the net is of, so each name comes with both, the likelier one first.
     """
     for name, paths in (_files(CHOICES.place) if CHOICES.place else {}).items():
-        is_torchvisions = HASH.search(paths[0].stem)
-        yield from (f"{prefix}/{name}" for prefix in ("torchvision", "timm")[:: 1 if is_torchvisions else -1])
+        is_of_torchvision = HASH.search(paths[0].stem)
+        yield from (f"{prefix}/{name}" for prefix in ("torchvision", "timm")[:: 1 if is_of_torchvision else -1])
 
 
 def read(weights: Weights) -> "dict[str, Tensor]":
@@ -102,23 +102,23 @@ def _path_for(arch: str) -> Path | None:
 
 def _files(place: Path) -> dict[str, list[Path]]:
     """Returns the files of weights by the names of their nets, as file and folder names give them."""
-    found: dict[str, list[Path]] = {}
+    files: dict[str, list[Path]] = {}
     try:
         if stat.S_ISREG(place.stat().st_mode):
             return {_stem(place): [place]}
         for path in sorted(place.iterdir()):
             if path.is_file() and path.suffix in reader.ENDINGS:
-                found.setdefault(_stem(path), []).append(path)
+                files.setdefault(_stem(path), []).append(path)
             elif path.is_dir():
                 match = HUB.fullmatch(path.name)
                 parts = [path / file for file in WHOLE] + [
                     each for file in WHOLE for each in sorted(path.glob(f"snapshots/*/{file}"))
                 ]
-                if whole := next((part for part in parts if part.is_file()), None):
-                    found.setdefault(match[1] if match else path.name, []).append(whole)
+                if weights_path := next((part for part in parts if part.is_file()), None):
+                    files.setdefault(match[1] if match else path.name, []).append(weights_path)
     except OSError as error:
         raise WeightsError(f"--weights {place}: cannot be read: {error.strerror}") from error
-    return found
+    return files
 
 
 def _stem(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What people should know about the licence of weights before they train with them."""
+"""Notes about the licences of weights, which people should read before they train with them."""
 
 import re
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ def notes(table: Mapping[str, Weights]) -> list[str]:
 
 def note(weights: Weights) -> str:
     """Returns a sentence about a licence that should be read before training; empty for a free one."""
-    of = f"The weights of {weights.arch} ({weights.source})"
+    name = f"The weights of {weights.arch} ({weights.source})"
     if weights.licence in FREE:
         return ""
     if weights.licence == UNKNOWN:
-        return f"{of} have no known licence: find out whether you may use and pass on what is trained from them."
+        return f"{name} have no known licence: find out whether you may use and pass on what is trained from them."
     if FOR_NO_BUSINESS.search(weights.licence):
-        return f"{of} are not for commercial use: licence {weights.licence}. What is trained from them is not either."
-    return f"{of} have the licence {weights.licence}: read its terms before you pass on what is trained from them."
+        return f"{name} are not for commercial use: licence {weights.licence}. What is trained from them is not either."
+    return f"{name} have the licence {weights.licence}: read its terms before you pass on what is trained from them."

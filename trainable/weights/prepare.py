@@ -13,20 +13,20 @@ from sweep.trainable.weights.contract import Say, Weights, WeightsError
 PROBE_PX = 224  # side of the image with which new weights are tried, if they have no size of their own
 
 
-def prepare(nets: Iterable[str], say: Say, begun: Mapping[str, WeightsEntry] | None = None) -> dict[str, Weights]:
+def prepare(nets: Iterable[str], say: Say, old_entries: Mapping[str, WeightsEntry] | None = None) -> dict[str, Weights]:
     """Returns the weights of these nets, stored and checked; from then on this process uses them.
 
     Args:
-      say: shows what is fetched.
-      begun: the weights with which the sweep began; it continues only with the same ones.
+      say: shows a line about each fetch.
+      old_entries: the weights with which the sweep began; it continues only with the same ones.
 
     Raises:
       WeightsError: weights are missing and cannot be fetched, differ from those before, or belong to another net.
     """
-    begun = begun or {}
-    wanted = sorted(set(nets))
-    given.assign(wanted)
-    table = {net: _find(net, begun.get(net), say) for net in wanted}
+    old_entries = old_entries or {}
+    names = sorted(set(nets))
+    given.assign(names)
+    table = {net: _find(net, old_entries.get(net), say) for net in names}
     weights.remember(table)
     for each in table.values():
         # Only their presence is checked here, because reading the tensors would import torch (2 s). Whoever reads them
@@ -37,13 +37,13 @@ def prepare(nets: Iterable[str], say: Say, begun: Mapping[str, WeightsEntry] | N
 
 
 def entries(table: Mapping[str, Weights]) -> dict[str, WeightsEntry]:
-    """Returns what `sweep.json` records about weights."""
+    """Returns the entries about weights that `sweep.json` records."""
     return {
         net: WeightsEntry(each.source, each.sha256, each.licence, each.path.name) for net, each in sorted(table.items())
     }
 
 
-def recorded(begun: Mapping[str, WeightsEntry], copies: Path | None = None) -> dict[str, Weights]:
+def recorded(old_entries: Mapping[str, WeightsEntry], copies: Path | None = None) -> dict[str, Weights]:
     """Returns the weights that `sweep.json` records, even if their files are not there any more.
 
     Args:
@@ -57,47 +57,47 @@ def recorded(begun: Mapping[str, WeightsEntry], copies: Path | None = None) -> d
 
     return {
         net: Weights(net, each.source, each.sha256, each.licence, path_of(net, each.sha256), cache.NAME)
-        for net, each in begun.items()
+        for net, each in old_entries.items()
     }
 
 
-def _find(net: str, before: WeightsEntry | None, say: Say) -> Weights:
+def _find(net: str, entry: WeightsEntry | None, say: Say) -> Weights:
     """Returns the weights of a net: those with which the sweep began, if it has begun, else any that can be found.
 
     Raises:
       WeightsError: none can be found or fetched, or they differ from those with which the sweep began.
     """
-    if before is None:
-        return _at_hand(net) or _fetched(net, say)
-    places = (lambda: given.find(net), lambda: cache.find(net, before.sha256), lambda: _at_hand(net))
-    now = next((found for place in places if (found := place())), None) or _fetched(net, say, before)
-    if now.sha256 != before.sha256:
+    if entry is None:
+        return _find_locally(net) or _fetch(net, say)
+    places = (lambda: given.find(net), lambda: cache.find(net, entry.sha256), lambda: _find_locally(net))
+    current = next((match for place in places if (match := place())), None) or _fetch(net, say, entry)
+    if current.sha256 != entry.sha256:
         raise WeightsError(
-            f"{net}: the sweep was begun with weights with the sha256 {before.sha256} ({before.source}), got "
-            f"{now.sha256} ({now.source}); name the file of then, {before.file}, with --weights, or start another "
-            "sweep with --sweep"
+            f"{net}: the sweep was begun with weights with the sha256 {entry.sha256} ({entry.source}), got "
+            f"{current.sha256} ({current.source}); name the file of then, {entry.file}, with --weights, or start "
+            "another sweep with --sweep"
         )
-    return now
+    return current
 
 
-def _at_hand(net: str) -> Weights | None:
+def _find_locally(net: str) -> Weights | None:
     """Returns weights of a net that are on this machine, or None."""
-    found = (source.find(net) for source in weights.SOURCES)
-    return next(filter(None, found), None) or weights.library_of(net).cached(net)
+    matches = (source.find(net) for source in weights.SOURCES)
+    return next(filter(None, matches), None) or weights.library_of(net).cached(net)
 
 
-def _fetched(net: str, say: Say, before: WeightsEntry | None = None) -> Weights:
+def _fetch(net: str, say: Say, entry: WeightsEntry | None = None) -> Weights:
     """Fetches the weights of a net, unless `--offline` forbids it."""
     if CHOICES.offline:
-        of_then = f" (those of this sweep: {before.file}, sha256 {before.sha256}, {before.source})" if before else ""
+        details = f" (those of this sweep: {entry.file}, sha256 {entry.sha256}, {entry.source})" if entry else ""
         raise WeightsError(
-            f"{net}: its weights are not on this machine{of_then}, and --offline forbids to fetch them; leave it out, "
+            f"{net}: its weights are not on this machine{details}, and --offline forbids to fetch them; leave it out, "
             "or name a file or folder with --weights"
         )
     return weights.library_of(net).fetch(net, say)
 
 
-def _check_fit(found: Weights) -> None:
+def _check_fit(new_weights: Weights) -> None:
     """Builds the net with weights that are new to this machine, and puts one grey image through it.
 
     Raises:
@@ -109,18 +109,18 @@ def _check_fit(found: Weights) -> None:
     from sweep.trainable.models import family_of
     from sweep.trainable.models.net import build
 
-    family = family_of(found.arch)
+    family = family_of(new_weights.arch)
     try:
-        config = TrialConfig(arch=found.arch, **{**family.shape, "pretrained": True})
+        config = TrialConfig(arch=new_weights.arch, **{**family.shape, "pretrained": True})
         side = family.preprocessing(config).size or PROBE_PX
         net = build(config, classes=2, image_size=(side, side)).eval()
     except ConfigError as error:
         raise WeightsError(
-            f"{found.path}: {error}; give a file of this net with --weights, or name the net that it is of"
+            f"{new_weights.path}: {error}; give a file of this net with --weights, or name the net that it is of"
         ) from error
     with torch.no_grad():
         if not net(torch.full((1, 3, side, side), 128, dtype=torch.uint8)).isfinite().all():
             raise WeightsError(
-                f"{found.path}: must hold finite numbers, got some with which {found.arch} computes NaN or infinity; "
-                "give another file of this net with --weights"
+                f"{new_weights.path}: must hold finite numbers, got some with which {new_weights.arch} computes NaN or "
+                "infinity; give another file of this net with --weights"
             )

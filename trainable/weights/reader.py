@@ -80,11 +80,11 @@ def _tensors(path: Path, content: Any) -> "dict[str, Tensor]":
         or not all(isinstance(name, str) and name.isprintable() for name in content)
     ):
         raise WeightsError(f"{path}: must hold the tensors of a net by their names, got {_kind(content)}")
-    size, claimed = path.stat().st_size, sum(each.numel() * each.element_size() for each in content.values())
-    if claimed > MOST_TIMES * size or any(map(_is_odd, content.values())):
+    size, claimed_bytes = path.stat().st_size, sum(each.numel() * each.element_size() for each in content.values())
+    if claimed_bytes > MOST_TIMES * size or any(map(_is_odd, content.values())):
         raise WeightsError(
-            f"{path}: must hold every number of its tensors, got {claimed:,} bytes of tensors in a file of {size:,}; "
-            "give a file as torch.save or safetensors writes the state dict of a net"
+            f"{path}: must hold every number of its tensors, got {claimed_bytes:,} bytes of tensors in a file of "
+            f"{size:,}; give a file as torch.save or safetensors writes the state dict of a net"
         )
     return {name: tensor.detach() for name, tensor in content.items()}
 
@@ -99,8 +99,8 @@ def _is_odd(tensor: "Tensor") -> bool:
 def _kind(content: Any) -> str:
     """Returns words that say what a file holds instead of tensors."""
     if isinstance(content, Mapping):
-        other = next(
+        entry = next(
             (f"{ascii(str(name))[1:-1]:.80}: {type(each).__name__}" for name, each in content.items()), "nothing"
         )
-        return f"a dict with {other}"
+        return f"a dict with {entry}"
     return type(content).__name__

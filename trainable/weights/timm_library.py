@@ -45,14 +45,14 @@ def find(arch: str) -> Weights | None:
 
 def cached(arch: str) -> Weights | None:
     """Returns the weights of a net from the folder of huggingface_hub or of torch.hub, or None."""
-    served = _served(arch.removeprefix(PREFIX))
-    path = served and (_in_hub(served) or _in_torch_hub(served))
-    return _weights(arch, served, path) if path else None
+    record = _record_of(arch.removeprefix(PREFIX))
+    path = record and (_in_hub(record) or _in_torch_hub(record))
+    return _weights(arch, record, path) if path else None
 
 
 def serves(arch: str) -> bool:
     """Returns whether timm has a net of this name."""
-    return bool(_served(arch.removeprefix(PREFIX)))
+    return bool(_record_of(arch.removeprefix(PREFIX)))
 
 
 def fetch(arch: str, say: Say) -> Weights:
@@ -61,16 +61,16 @@ def fetch(arch: str, say: Say) -> Weights:
     Raises:
       WeightsError: there is no such net, it has no weights, or they cannot be fetched.
     """
-    served = _served(arch.removeprefix(PREFIX))
-    if not served or not (served.hf_hub_id or served.url):
-        way_out = "give a file with --weights" if served else _nearest(arch.removeprefix(PREFIX))
-        raise WeightsError(f"{arch}: timm has no {'weights for it' if served else 'such net'}; {way_out}")
+    record = _record_of(arch.removeprefix(PREFIX))
+    if not record or not (record.hf_hub_id or record.url):
+        hint = "give a file with --weights" if record else _nearest(arch.removeprefix(PREFIX))
+        raise WeightsError(f"{arch}: timm has no {'weights for it' if record else 'such net'}; {hint}")
     path = (
-        _fetch_of_hub(arch, served, say)
-        if served.hf_hub_id
-        else torch_hub.fetch(arch, served.url, served.license or UNKNOWN, say)
+        _fetch_from_hub(arch, record, say)
+        if record.hf_hub_id
+        else torch_hub.fetch(arch, record.url, record.license or UNKNOWN, say)
     )
-    return _weights(arch, served, path)
+    return _weights(arch, record, path)
 
 
 def read(weights: Weights) -> "dict[str, Tensor]":
@@ -79,18 +79,18 @@ def read(weights: Weights) -> "dict[str, Tensor]":
     return reader.read(weights.path)
 
 
-def _weights(arch: str, served: Any, path: Path) -> Weights:
+def _weights(arch: str, record: Any, path: Path) -> Weights:
     """Returns the description of weights that lie in a file."""
-    if served.hf_hub_id:
-        source, blob = f"timm, {_host()}/{served.hf_hub_id}", path.resolve().name
+    if record.hf_hub_id:
+        source, blob = f"timm, {_host()}/{record.hf_hub_id}", path.resolve().name
         # The name of a blob is its sha256; `weights.keep` compares that with the content before anything is read.
         digest = blob if SHA256.fullmatch(blob) else cache.sha256_of(path)
     else:
-        source, digest = f"timm, {served.url}", cache.sha256_of(path)
-    return Weights(arch, source, digest, served.license or UNKNOWN, path, SOURCE.name)
+        source, digest = f"timm, {record.url}", cache.sha256_of(path)
+    return Weights(arch, source, digest, record.license or UNKNOWN, path, SOURCE.name)
 
 
-def _served(name: str) -> Any:
+def _record_of(name: str) -> Any:
     """Returns timm's record of a net's weights, for a name with or without a tag; None if there is no such net."""
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"  # huggingface_hub reads it when it is imported
     from timm.models import get_pretrained_cfg, is_model
@@ -104,28 +104,30 @@ def _nearest(name: str) -> str:
     """Returns a hint with the names of timm's nets that are most similar."""
     from timm import list_models
 
-    near = difflib.get_close_matches(name, [*list_models(), *list_models(pretrained=True)], n=3)
-    return f"did you mean {', '.join(PREFIX + each for each in near)}?" if near else "timm.list_models() lists them"
+    matches = difflib.get_close_matches(name, [*list_models(), *list_models(pretrained=True)], n=3)
+    return (
+        f"did you mean {', '.join(PREFIX + each for each in matches)}?" if matches else "timm.list_models() lists them"
+    )
 
 
-def _in_hub(served: Any) -> Path | None:
+def _in_hub(record: Any) -> Path | None:
     """Returns the file of the weights in the folder of huggingface_hub, or None."""
-    if not served.hf_hub_id:
+    if not record.hf_hub_id:
         return None
     from huggingface_hub import try_to_load_from_cache
 
-    repository, revision = _repository(served)
+    repository, revision = _repository(record)
     paths = [try_to_load_from_cache(repository, file, hub_folder(), revision) for file in FILES]
     return next((Path(path) for path in paths if isinstance(path, str)), None)
 
 
-def _in_torch_hub(served: Any) -> Path | None:
+def _in_torch_hub(record: Any) -> Path | None:
     """Returns the file of the weights in the folder of torch.hub, if timm fetches them from an address, or None."""
-    path = torch_hub.path_of(served.url) if served.url and not served.hf_hub_id else None
+    path = torch_hub.path_of(record.url) if record.url and not record.hf_hub_id else None
     return path if path and path.is_file() else None
 
 
-def _fetch_of_hub(arch: str, served: Any, say: Say) -> Path:
+def _fetch_from_hub(arch: str, record: Any, say: Say) -> Path:
     """Fetches weights with huggingface_hub, and checks their sha256 if the server names one."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import EntryNotFoundError
@@ -133,32 +135,32 @@ def _fetch_of_hub(arch: str, served: Any, say: Say) -> Path:
 
     if not sys.stderr.isatty():
         disable_progress_bars()
-    repository, revision = _repository(served)
+    repository, revision = _repository(record)
     place = f"{_host()}/{repository}"
-    at: dict[str, Any] = {"revision": revision, "endpoint": os.environ.get("HF_ENDPOINT") or None}
+    options: dict[str, Any] = {"revision": revision, "endpoint": os.environ.get("HF_ENDPOINT") or None}
     with cannot_fetch(arch, place):
         for file in FILES:
             try:
-                about = get_hf_file_metadata(hf_hub_url(repository, file, **at))
+                metadata = get_hf_file_metadata(hf_hub_url(repository, file, **options))
                 break
             except EntryNotFoundError:
                 if file == FILES[-1]:
                     raise
-        say(fetching(arch, about.size or 0, served.license or UNKNOWN, place, hub_folder()))
-        path = Path(hf_hub_download(repository, file, cache_dir=hub_folder(), **at))
-    if SHA256.fullmatch(about.etag or "") and (digest := cache.sha256_of(path)) != about.etag:
+        say(fetching(arch, metadata.size or 0, record.license or UNKNOWN, place, hub_folder()))
+        path = Path(hf_hub_download(repository, file, cache_dir=hub_folder(), **options))
+    if SHA256.fullmatch(metadata.etag or "") and (digest := cache.sha256_of(path)) != metadata.etag:
         path.resolve().unlink()
         path.unlink(missing_ok=True)
         raise WeightsError(
-            f"{arch}: what {place} sent has the sha256 {digest}, and not {about.etag}, which it promises; nothing of "
-            "it is kept, run the same command again"
+            f"{arch}: what {place} sent has the sha256 {digest}, and not {metadata.etag}, which it promises; nothing "
+            "of it is kept, run the same command again"
         )
     return path
 
 
-def _repository(served: Any) -> tuple[str, str | None]:
+def _repository(record: Any) -> tuple[str, str | None]:
     """Returns the name of the repository, and its revision or None."""
-    name, _, revision = served.hf_hub_id.partition("@")
+    name, _, revision = record.hf_hub_id.partition("@")
     return name, revision or None
 
 

@@ -44,10 +44,10 @@ def check(path: Path, digest: str) -> None:
     Raises:
       WeightsError: they differ, so the file is damaged.
     """
-    promised = NAME.search(path.name)
-    if promised and not digest.startswith(promised[1]):
+    match = NAME.search(path.name)
+    if match and not digest.startswith(match[1]):
         raise WeightsError(
-            f"{path}: is damaged: its sha256 must begin with {promised[1]}, got {digest}; delete it, and it is fetched "
+            f"{path}: is damaged: its sha256 must begin with {match[1]}, got {digest}; delete it, and it is fetched "
             "anew"
         )
 
@@ -63,26 +63,28 @@ def fetch(arch: str, url: str, licence: str, say: Say) -> Path:
     from torch.hub import download_url_to_file
 
     path = path_of(url)
-    promised = NAME.search(path.name)
+    match = NAME.search(path.name)
     with cannot_fetch(arch, shown(url)), _timeout():
         with urlopen(Request(url, headers={"User-Agent": "torch.hub"}, method="HEAD")) as answer:  # noqa: S310
             size = int(answer.headers.get("Content-Length") or 0)
         say(fetching(arch, size, licence, shown(url), path.parent))
         path.parent.mkdir(parents=True, exist_ok=True)
-        download_url_to_file(url, str(path), promised[1] if promised else None, progress=sys.stderr.isatty())
+        download_url_to_file(url, str(path), match[1] if match else None, progress=sys.stderr.isatty())
         if size and path.stat().st_size != size:  # the connection broke off, and the name may have no sha256
-            got = path.stat().st_size
+            sent_bytes = path.stat().st_size
             path.unlink()
-            raise WeightsError(f"{arch}: {shown(url)} sent {got:,} of {size:,} bytes; run the same command again")
+            raise WeightsError(
+                f"{arch}: {shown(url)} sent {sent_bytes:,} of {size:,} bytes; run the same command again"
+            )
     return path
 
 
 @contextmanager
 def _timeout() -> Iterator[None]:
     """Limits how long torch.hub waits for a server in the block; otherwise it would wait for ever."""
-    before = socket.getdefaulttimeout()
+    old_timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(ANSWER_SECONDS)
     try:
         yield
     finally:
-        socket.setdefaulttimeout(before)
+        socket.setdefaulttimeout(old_timeout)

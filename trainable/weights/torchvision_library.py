@@ -32,13 +32,13 @@ def find(arch: str) -> Weights | None:
 
 def serves(arch: str) -> bool:
     """Returns whether torchvision has weights of this name."""
-    return _served(arch) is not None
+    return _record_of(arch) is not None
 
 
 def cached(arch: str) -> Weights | None:
     """Returns the weights of a net from the folder of torch.hub, or None."""
-    served = _served(arch)
-    return _weights(arch, served.url) if served and torch_hub.path_of(served.url).is_file() else None
+    record = _record_of(arch)
+    return _weights(arch, record.url) if record and torch_hub.path_of(record.url).is_file() else None
 
 
 def fetch(arch: str, say: Say) -> Weights:
@@ -47,11 +47,11 @@ def fetch(arch: str, say: Say) -> Weights:
     Raises:
       WeightsError: torchvision serves no such weights, or they cannot be fetched.
     """
-    served = _served(arch)
-    if served is None:
+    record = _record_of(arch)
+    if record is None:
         raise WeightsError(f"{arch}: torchvision serves no such weights; give a file with --weights")
-    torch_hub.fetch(arch, served.url, UNKNOWN, say)
-    return _weights(arch, served.url)
+    torch_hub.fetch(arch, record.url, UNKNOWN, say)
+    return _weights(arch, record.url)
 
 
 def read(weights: Weights) -> "dict[str, Tensor]":
@@ -68,16 +68,16 @@ def _weights(arch: str, url: str) -> Weights:
 
 
 @functools.cache
-def _served(arch: str) -> Any:
+def _record_of(arch: str) -> Any:
     """Returns torchvision's record of the weights that a name means, or None; without a tag, of the default weights."""
     import torchvision
 
     name, _, tag = arch.removeprefix(PREFIX).partition(".")
     try:
-        every = torchvision.models.get_model_weights(name)
+        choices = torchvision.models.get_model_weights(name)
     except ValueError:
         return None
-    return next((each for each in every if each.name == tag), None) if tag else getattr(every, "DEFAULT", None)
+    return next((each for each in choices if each.name == tag), None) if tag else getattr(choices, "DEFAULT", None)
 
 
 SOURCE = WeightsSource("torchvision", find, nets, read)

@@ -1,1 +1,1 @@
-"""A worker: the process in which Ray trains trials, what the driver asks of it, and what it reports."""
+"""A worker, the process in which Ray trains trials: its orders from the driver, and its reports."""

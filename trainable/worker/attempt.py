@@ -58,7 +58,7 @@ class Attempt:
     finished, and no later attempt trains it again.
 
     Attributes:
-      finished: the epochs of the finished nets, by their folds; None until the trial's folder was looked at.
+      finished: the epochs of the finished nets, by their folds; None until the trial's folder has been read.
       net: the data of the net that is trained now; None before the first net, and between two.
       state: the state of that net.
       note: the `TrainState.note` of the net that was trained last.
@@ -110,25 +110,25 @@ class Attempt:
     @property
     def history(self) -> list[EpochMetrics]:
         """Every epoch so far, including those of earlier attempts; with folds, one fold after the other."""
-        of_folds = dict(self.finished or {})
+        histories = dict(self.finished or {})
         if self.state:
-            of_folds[self.state.fold or 0] = self.state.history
-        return [metrics for _, epochs in sorted(of_folds.items()) for metrics in epochs]
+            histories[self.state.fold or 0] = self.state.history
+        return [metrics for _, epochs in sorted(histories.items()) for metrics in epochs]
 
     def _begin_net(self) -> bool:
-        """Begins the next net, or goes on where an earlier attempt was; returns False if all nets are finished."""
+        """Begins the next net, or continues that of an earlier attempt; returns False if all nets are finished."""
         order = self.order
         if self.finished is None:
             self._check_folder()
             if order.attempt > 1:
                 self.store.fetch(order.folder)
-            self.finished = {fold: kept.history for fold, kept in self._finished_before().items()}
+            self.finished = {fold: checkpoint.history for fold, checkpoint in self._finished_before().items()}
         net = self.data
         if self.data.folds is not None:
-            missing = {fold + 1 for fold in np.unique(self.data.folds).tolist()} - self.finished.keys()
-            if not missing:
+            missing_folds = {fold + 1 for fold in np.unique(self.data.folds).tolist()} - self.finished.keys()
+            if not missing_folds:
                 return False
-            net = self.data.fold(min(missing))
+            net = self.data.fold(min(missing_folds))
         self.net, self.state = net, self._starting_state(net)
         self.preparation = loop.prepare(order.config, net, self.state)
         self.epochs = self.train(order.config, net, self.state)
@@ -139,9 +139,11 @@ class Attempt:
         if self.data.folds is None or self.order.attempt == 1:
             return {}
         config = self.order.config.to_dict()
-        found = read_finished(self.order.folder, self.order.attempt)
+        checkpoints = read_finished(self.order.folder, self.order.attempt)
         return {
-            fold: kept for fold, kept in found.items() if kept.config == config and kept.metric == self.order.metric
+            fold: each
+            for fold, each in checkpoints.items()
+            if each.config == config and each.metric == self.order.metric
         }
 
     def _starting_state(self, net: Dataset) -> TrainState:
@@ -174,34 +176,34 @@ class Attempt:
 
     def _train_to_next_report(self) -> None:
         # The shorter of the last two saves: one during which the machine was paused would delay the next report.
-        due = max(REPORT_SECONDS, self.order.spacing, min(self.saves) / SAVE_SHARE)
+        report_after = max(REPORT_SECONDS, self.order.spacing, min(self.saves) / SAVE_SHARE)
         if self.state is None and not self._begin_net():
             return
         self._make_folder()
-        limit = due + hung_after(self.history, self.data.train.images.nbytes // 3)
+        limit = report_after + hung_after(self.history, self.data.train.images.nbytes // 3)
         with open(self.folder / paths.HUNG, "w", encoding="utf-8") as stacks, ended_when_hung(limit, stacks):
             started = time.monotonic()
-            while self._train_net(started, due) and self._begin_net():
+            while self._train_net(started, report_after) and self._begin_net():
                 pass
         if self.state and self.state.epochs_done:
             self._make_folder()
-            saving = time.monotonic()
+            save_started = time.monotonic()
             save(self.state, self.order.config, self.folder)
-            self.saves = (self.saves[1], time.monotonic() - saving)
+            self.saves = (self.saves[1], time.monotonic() - save_started)
 
-    def _train_net(self, started: float, due: float) -> bool:
+    def _train_net(self, started: float, report_after: float) -> bool:
         """Trains the net until a report is due or it is finished; returns whether the next net is to begin at once."""
         assert self.state is not None
         assert self.net is not None
-        for how_far in self.preparation:  # takes minutes, so that there are reports without a new epoch
-            self.prepared = how_far
-            if time.monotonic() - started >= due:
+        for progress in self.preparation:  # takes minutes, so that there are reports without a new epoch
+            self.prepared = progress
+            if time.monotonic() - started >= report_after:
                 return False
         self.prepared = None
-        steps = self.order.rungs if self.state.fold is None else ()
+        rungs = self.order.rungs if self.state.fold is None else ()
         for metrics in self.epochs:
             seconds = time.monotonic() - started
-            if seconds >= (self.order.spacing if metrics.epoch in steps else due):
+            if seconds >= (self.order.spacing if metrics.epoch in rungs else report_after):
                 break
         fold = self.state.fold
         if fold is None or self.state.epochs_done < self.order.config.epochs:
@@ -211,4 +213,4 @@ class Attempt:
         assert self.finished is not None
         self.finished[fold], self.note = self.state.history, self.state.note
         self.net = self.state = None
-        return time.monotonic() - started < (self.order.spacing if fold in self.order.rungs else due)
+        return time.monotonic() - started < (self.order.spacing if fold in self.order.rungs else report_after)

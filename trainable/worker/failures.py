@@ -22,7 +22,7 @@ HOST_MEMORY = ("DefaultCPUAllocator", "can't allocate memory", "std::bad_alloc",
 
 
 def failure_of(error: BaseException, store: Store) -> Failure:
-    """Returns the failure that stands for an error of an attempt.
+    """Returns the failure to report for an error of an attempt.
 
     Its reason is DIVERGED if a loss is not finite; OUT_OF_MEMORY if the GPU's memory is short even for the smallest
     micro-batch; HOST_MEMORY if the machine's memory is short, which is worth another try because other processes may
@@ -34,8 +34,8 @@ def failure_of(error: BaseException, store: Store) -> Failure:
     """
     message = store.shown(str(error))
     if isinstance(error, ProcessFailed):
-        found = error.failure
-        return replace(found, message=store.shown(found.message), log=store.shown(found.log))
+        failure = error.failure
+        return replace(failure, message=store.shown(failure.message), log=store.shown(failure.log))
     if isinstance(error, loop.Diverged):
         return Failure(Reason.DIVERGED, message)
     if isinstance(error, torch.OutOfMemoryError):

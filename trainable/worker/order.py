@@ -1,4 +1,4 @@
-"""What the driver asks of a worker, and where the files for it lie.
+"""The orders that the driver gives to workers, and where the files for them lie.
 
 It imports no torch, so the driver need not wait for that.
 """
@@ -16,7 +16,7 @@ KEPT_CHECKPOINTS = 2  # the newest, and the one before it in case the newest is 
 
 @dataclass(frozen=True)
 class Order:
-    """What the driver asks of a worker: one attempt at one trial.
+    """An order that the driver gives to a worker: one attempt at one trial.
 
     Attributes:
       number: of the trial.

@@ -66,12 +66,12 @@ class RayTrial(tune.Trainable):
         self.dataset = dataset
         if blocks is not None:
             self.dataset = readable_here(dataset, lambda number: ray.get(blocks.block.remote(number)))
-        given = self.trial_resources.required_resources if self.trial_resources else {}
-        processes = self.processes or max(1, int(given.get("GPU", 0)))
-        threads = max(1, int(given.get("CPU", 1) / processes))  # more, and parallel trials fight for CPUs
+        resources = self.trial_resources.required_resources if self.trial_resources else {}
+        processes = self.processes or max(1, int(resources.get("GPU", 0)))
+        threads = max(1, int(resources.get("CPU", 1) / processes))  # with more, parallel trials would compete for CPUs
         torch.set_num_threads(threads)
         cv2.setNumThreads(0)
-        self.device = devices.of_worker(given.get("GPU", 0))
+        self.device = devices.of_worker(resources.get("GPU", 0))
         if processes > 1:
             self.team = Team(self.dataset, processes, self.device, threads)
         self.train_function = type(self).training or (self.team.train if self.team else loop.train)
@@ -83,7 +83,7 @@ class RayTrial(tune.Trainable):
 
         from sweep.trainable.worker.attempt import Attempt
 
-        self.cleanup()  # the trial before, whose memory, that of a CUDA graph included, would not be free otherwise
+        self.cleanup()  # otherwise the previous trial would keep its memory, also that of its CUDA graph
         allocator.give_back_freed_memory()
         torch.cuda.empty_cache()  # does nothing where there is no GPU
         order = Order.from_dict(new_config["order"])

@@ -1,4 +1,4 @@
-"""What a worker reports about an attempt; it imports no torch, because the driver reads it."""
+"""The report of a worker about an attempt; no torch is imported, because the driver reads reports."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -31,7 +31,7 @@ class Report:
     Attributes:
       history: all epochs so far, with those of earlier attempts.
       done: whether this is the last report.
-      prepared: the progress of what is computed before the first epoch; None while an epoch is trained.
+      prepared: the progress of the computation before the first epoch; None while an epoch is trained.
       note: what people should know about how this trial is trained on its machine; empty if there is nothing.
     """
 

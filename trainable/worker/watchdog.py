@@ -42,8 +42,8 @@ def ended_when_hung(seconds: float, stacks: IO[str]) -> Iterator[None]:
     finally:
         _tell(math.inf)
         # The signal may still be on its way although the block has just ended. So a handler stays registered, because
-        # without one the signal would end the process; and what was written to `stacks`, which would look like a
-        # hang, is deleted.
+        # without one the signal would end the process. Stacks that were written are deleted, because they would look
+        # like a hang.
         faulthandler.register(DUMP, file=STANDARD_ERROR, all_threads=True)
         with suppress(OSError):
             stacks.truncate(0)
@@ -81,16 +81,16 @@ def is_hung(wait: Callable[[float], str | None], is_paused: Callable[[], bool]) 
     Returns:
       True once the seconds are used up; False once no more orders can come.
     """
-    left = math.inf
-    while left > 0:
-        seconds = min(LOOK_SECONDS, left)
+    seconds_left = math.inf
+    while seconds_left > 0:
+        seconds = min(LOOK_SECONDS, seconds_left)
         orders = wait(seconds)
         if orders == "":
             return False
         if orders is not None:
-            left = float(orders.split()[-1])
+            seconds_left = float(orders.split()[-1])
         elif not is_paused():
-            left -= seconds  # not the time that passed, which includes pauses of the machine
+            seconds_left -= seconds  # not the time that passed, which includes pauses of the machine
     return True
 
 

@@ -22,14 +22,14 @@ def adjustment_for(metric: Metric, classes: int) -> Adjustment | None:
     return next((each for each in ADJUSTMENTS if each.suits(metric, classes)), None)
 
 
-def from_json(found: dict[str, float]) -> Fitted:
-    """Returns the fitted adjustment from which `Fitted.to_json` made this.
+def from_json(content: dict[str, float]) -> Fitted:
+    """Returns the fitted adjustment from which `Fitted.to_json` made this dict.
 
     Raises:
-      ValueError: `Fitted.to_json` did not make this.
+      ValueError: `Fitted.to_json` makes no such dict.
     """
     kinds = {each.name: each for each in ADJUSTMENTS}
-    match list(found.items()):
+    match list(content.items()):
         case [(name, float(number))] if name in kinds and kinds[name].is_possible(number):
             return Fitted(kinds[name], number)
-    raise ValueError(f"an adjustment must be one of {', '.join(kinds)} with its number, got {found}")
+    raise ValueError(f"an adjustment must be one of {', '.join(kinds)} with its number, got {content}")

@@ -72,21 +72,21 @@ class Fitted:
         """
         return self.apply(shares.T).T if self.kind.divides_logits else shares
 
-    def scored(self, told: np.ndarray) -> np.ndarray:
+    def scored(self, shares: np.ndarray) -> np.ndarray:
         """Returns the (N, classes) probabilities from which a metric is computed; the largest one is the answer.
 
         Args:
-          told: what the method `told` returned.
+          shares: what the method `output` returned.
         """
-        return told if self.kind.divides_logits else self.apply(told.T).T
+        return shares if self.kind.divides_logits else self.apply(shares.T).T
 
-    def answers(self, told: np.ndarray) -> np.ndarray:
-        """Returns the (N,) class indices that images are given.
+    def answers(self, shares: np.ndarray) -> np.ndarray:
+        """Returns the (N,) class indices that are predicted.
 
         Args:
-          told: what the method `told` returned.
+          shares: what the method `output` returned.
         """
-        return self.scored(told).argmax(axis=1)
+        return self.scored(shares).argmax(axis=1)
 
     @property
     def divisor(self) -> float:

@@ -8,7 +8,7 @@ from sweep.analysis.estimates.intervals import sample
 from sweep.trainable.metrics.contract import Metric
 
 STEP = 1e-4  # the share of all images that is added to a count to see how the value changes
-SMALLEST = 1e-30  # stands for the weight of a stratum without images, since it is divided by
+SMALLEST = 1e-30  # replaces the weight of a stratum without images, because 0 cannot be divided by
 UNSEEN = 2  # images that are added, one better and one worse, each by as much as the image that changes the value most
 
 
@@ -40,8 +40,8 @@ def gain(metric: Metric, labels: np.ndarray, before: np.ndarray, after: np.ndarr
       before, after: (classes, N) probabilities of the two ways; the largest one of an image is its answer.
       counts: (N,) how often each image counts.
     """
-    value, of_images = (_by_means if metric.counts is None else _by_counts)(metric, labels, before, after, counts)
-    variances = np.square(of_images)
+    value, contributions = (_by_means if metric.counts is None else _by_counts)(metric, labels, before, after, counts)
+    variances = np.square(contributions)
     return Gain(value, float(np.sqrt(variances.sum() + UNSEEN * variances.max())))
 
 
@@ -50,13 +50,15 @@ def _by_means(
 ) -> tuple[float, np.ndarray]:
     """Returns the gain, and (N,) the weighted deviation of each image's gain from the mean of its stratum."""
     assert metric.images is not None
-    of_before, of_after = (metric.images.of_probabilities(labels, each).astype(float) for each in (before, after))
-    images, apart = sample(metric, labels, len(before)), of_after - of_before
+    scores_before, scores_after = (
+        metric.images.of_probabilities(labels, each).astype(float) for each in (before, after)
+    )
+    images, differences = sample(metric, labels, len(before)), scores_after - scores_before
     weights = images.weights(counts[None])[0].astype(float)
-    value = float(weights @ apart)
+    value = float(weights @ differences)
     for stratum in images.strata:
-        apart[stratum] -= weights[stratum] @ apart[stratum] / max(weights[stratum].sum(), SMALLEST)
-    return value, weights * apart
+        differences[stratum] -= weights[stratum] @ differences[stratum] / max(weights[stratum].sum(), SMALLEST)
+    return value, weights * differences
 
 
 def _by_counts(
@@ -73,8 +75,8 @@ def _value(
     """Returns the value of a metric made of counts, and (N,) how much it grows with the weight of each image."""
     assert metric.counts is not None
     answers, classes = probabilities.argmax(axis=0), len(probabilities)
-    counted = np.bincount(labels * classes + answers, counts, classes**2).reshape(classes, classes)
+    confusion = np.bincount(labels * classes + answers, counts, classes**2).reshape(classes, classes)
     step = STEP * counts.sum()
-    more = counted + step * np.eye(classes**2).reshape(classes, classes, classes, classes)
-    value = metric.counts(counted)
-    return float(value), ((metric.counts(more) - value) / step)[labels, answers]
+    raised = confusion + step * np.eye(classes**2).reshape(classes, classes, classes, classes)
+    value = metric.counts(confusion)
+    return float(value), ((metric.counts(raised) - value) / step)[labels, answers]

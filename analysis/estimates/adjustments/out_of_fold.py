@@ -44,14 +44,14 @@ class OutOfFold:
           probabilities: (classes, N), not yet adjusted.
           counts: (N,) how often each image counts when a number is fitted.
         """
-        found = np.array(probabilities, dtype=np.float64)
+        result = np.array(probabilities, dtype=np.float64)
         for fold in np.unique(self.folds):
             is_in = self.folds == fold
             others = counts * ~is_in
             if others.any():
                 number = self.adjustment.fit(self.metric, self.labels, probabilities, others)
-                found[:, is_in] = self.adjustment.apply(probabilities[:, is_in], number)
-        return found
+                result[:, is_in] = self.adjustment.apply(probabilities[:, is_in], number)
+        return result
 
     def gain(self, probabilities: np.ndarray, counts: np.ndarray) -> Gain:
         """Returns how much predictions gain when they are adjusted; the arguments are those of `adjusted`."""
@@ -76,11 +76,11 @@ def out_of_fold(record: Record, adjustment: Adjustment) -> OutOfFold | None:
     labels = record.valid_labels
     if len(labels) < FEWEST:
         return None
-    return OutOfFold(adjustment, record.metric, labels, _dealt(labels) if record.folds is None else record.folds)
+    return OutOfFold(adjustment, record.metric, labels, _deal_folds(labels) if record.folds is None else record.folds)
 
 
 def scaled(record: Record, shares: np.ndarray) -> np.ndarray | None:
-    """Returns (N, classes) probabilities of the validation images, scaled by a temperature; None if there are too few.
+    """Returns (N, classes) probabilities of the validation images, scaled by a temperature; None for too few images.
 
     Each fold is scaled by the temperature with which the other folds have the least log loss.
 
@@ -88,11 +88,11 @@ def scaled(record: Record, shares: np.ndarray) -> np.ndarray | None:
       record: the sweep.
       shares: (N, classes) probabilities that are not adjusted.
     """
-    found = out_of_fold(record, temperature.ADJUSTMENT)
-    return None if found is None else found.adjusted(shares.T, np.ones(len(shares))).T
+    adjustment = out_of_fold(record, temperature.ADJUSTMENT)
+    return None if adjustment is None else adjustment.adjusted(shares.T, np.ones(len(shares))).T
 
 
-def _dealt(labels: np.ndarray) -> np.ndarray:
+def _deal_folds(labels: np.ndarray) -> np.ndarray:
     """Returns (N,) the fold of each image; the images of each class are dealt to the folds in a fixed random order."""
     order = np.random.default_rng(SEED).permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]

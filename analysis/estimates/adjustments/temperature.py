@@ -17,32 +17,32 @@ NEAR = 1e-6  # once a step changes the inverse of the temperature by less, the s
 
 
 def fit(metric: Metric | None, labels: np.ndarray, probabilities: np.ndarray, counts: np.ndarray) -> float:
-    """Returns the temperature with the least log loss, whatever the metric is; arguments as `contract.Fit`."""
-    counting = np.flatnonzero(counts)
-    weights = counts[counting] / counts.sum()
-    logs = np.log(np.maximum(probabilities[:, counting], SMALLEST, dtype=np.float64))
-    apart = logs - logs[labels[counting], np.arange(len(counting))]  # so that the true class has 0
+    """Returns the temperature with the least log loss, whatever the metric; the arguments are as in `contract.Fit`."""
+    images = np.flatnonzero(counts)
+    weights = counts[images] / counts.sum()
+    logs = np.log(np.maximum(probabilities[:, images], SMALLEST, dtype=np.float64))
+    relative_logs = logs - logs[labels[images], np.arange(len(images))]  # so that the true class has 0
     inverse, low, high = 1.0, 1 / MOST, 1 / LEAST
     for _ in range(STEPS):
-        shares = _scaled(apart, inverse)
-        means = (shares * apart).sum(axis=0)
+        shares = _softmax(relative_logs, inverse)
+        means = (shares * relative_logs).sum(axis=0)
         slope = float(means @ weights)
-        curve = float(((shares * apart**2).sum(axis=0) - means**2) @ weights)
+        curvature = float(((shares * relative_logs**2).sum(axis=0) - means**2) @ weights)
         low, high = (inverse, high) if slope < 0 else (low, inverse)  # the minimum lies between them
-        step = inverse - slope / curve if curve > 0 else low
-        nearer = step if low < step < high else (low + high) / 2
-        if abs(nearer - inverse) < NEAR:
+        step = inverse - slope / curvature if curvature > 0 else low
+        next_inverse = step if low < step < high else (low + high) / 2
+        if abs(next_inverse - inverse) < NEAR:
             break
-        inverse = nearer
+        inverse = next_inverse
     return 1 / inverse
 
 
 def apply(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Returns (classes, N) probabilities at a temperature, from those at a temperature of 1."""
-    return _scaled(np.log(np.maximum(probabilities, SMALLEST)), 1 / temperature)
+    return _softmax(np.log(np.maximum(probabilities, SMALLEST)), 1 / temperature)
 
 
-def _scaled(logs: np.ndarray, inverse: float) -> np.ndarray:
+def _softmax(logs: np.ndarray, inverse: float) -> np.ndarray:
     exponents = np.exp(inverse * (logs - logs.max(axis=0)))
     return exponents / exponents.sum(axis=0)
 

@@ -14,5 +14,5 @@ NEWEST = max(NAMES)
 
 def ensembles(number: int) -> Ensembles:
     """Returns the way to make ensembles that has this number in `sweep.json`."""
-    found: Ensembles = import_module(f"{__name__}.{NAMES[number]}").ENSEMBLES
-    return found
+    way: Ensembles = import_module(f"{__name__}.{NAMES[number]}").ENSEMBLES
+    return way

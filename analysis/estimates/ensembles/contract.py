@@ -34,7 +34,7 @@ class Ensembles:
     """A way to make ensembles.
 
     Attributes:
-      part: takes probabilities in any shape and returns, in the same shape, what is added up over the members.
+      part: takes probabilities in any shape and returns, in the same shape, the terms that the members add up.
       whole: takes a (classes, N) sum of parts and how many were added; returns (classes, N) probabilities, up to a
         factor for each image.
       choose: chooses the members.

@@ -35,26 +35,26 @@ def choose(
     most, which may be in the ensemble already. The result is the best of all ensembles on the way. Arguments and
     result are those of `analysis.estimates.ensembles.contract.Choose`.
     """
-    counting = np.flatnonzero(weights)
-    judge = _Judge(parts[:, :, counting], labels[counting], weights[counting], by_loss)
-    alone = judge.with_one_more([])
-    best_first: list[int] = np.argsort(-alone, kind="stable").tolist()
-    of_kinds: dict[str, int] = {}
+    counted_images = np.flatnonzero(weights)
+    judge = _Judge(parts[:, :, counted_images], labels[counted_images], weights[counted_images], by_loss)
+    single_scores = judge.with_one_more([])
+    best_first: list[int] = np.argsort(-single_scores, kind="stable").tolist()
+    best_of_kinds: dict[str, int] = {}
     for model in best_first:
-        of_kinds.setdefault(kinds[model], model)
+        best_of_kinds.setdefault(kinds[model], model)
     members, value = [], -np.inf
-    for order in ([*of_kinds.values()], best_first):
+    for order in ([*best_of_kinds.values()], best_first):
         for size, model in enumerate(order[:MOST_MEMBERS]):
-            found = judge.with_one_more(order[:size], [model])[0]
-            if found > value:
-                members, value = order[: size + 1], found
+            score = judge.with_one_more(order[:size], [model])[0]
+            if score > value:
+                members, value = order[: size + 1], score
     values = [value]
     for _ in range(MOST_MEMBERS - len(members)):
-        found = judge.with_one_more(members)
-        members.append(int(found.argmax()))
-        values.append(found[members[-1]])
+        scores = judge.with_one_more(members)
+        members.append(int(scores.argmax()))
+        values.append(scores[members[-1]])
     best = len(members) - len(values) + 1 + int(np.argmax(values))
-    return np.bincount(members[:best], minlength=len(alone))
+    return np.bincount(members[:best], minlength=len(single_scores))
 
 
 @dataclass
@@ -82,10 +82,13 @@ class _Judge:
           One number for each of `models`; the larger the better.
         """
         factor = np.float32((1 if self.by_loss else POWER) / (len(members) + 1))
-        so_far, added = self.parts[:, members].sum(axis=1), self.parts if models is None else self.parts[:, models]
-        sums = np.zeros_like(added[0])
-        for of_models, of_members in zip(added, so_far, strict=True):
-            sums += np.exp(factor * (of_models + of_members))
+        totals, additions = (
+            self.parts[:, members].sum(axis=1),
+            self.parts if models is None else self.parts[:, models],
+        )
+        sums = np.zeros_like(additions[0])
+        for class_addition, class_total in zip(additions, totals, strict=True):
+            sums += np.exp(factor * (class_addition + class_total))
         return (-np.log(sums) if self.by_loss else 1 / sums) @ self.weights
 
 

@@ -21,30 +21,30 @@ def greedy(
     classes more probability is better. The result is the best of all ensembles on the way. The kinds of the models do
     not matter. Arguments and result are those of `analysis.estimates.ensembles.contract.Choose`.
     """
-    counting = np.flatnonzero(weights)
-    probabilities, labels, weights = parts[:, :, counting], labels[counting], weights[counting]
+    counted_images = np.flatnonzero(weights)
+    probabilities, labels, weights = parts[:, :, counted_images], labels[counted_images], weights[counted_images]
     classes, models, images = probabilities.shape
-    true = probabilities[labels, :, np.arange(images)].T  # (T, N)
+    true_probabilities = probabilities[labels, :, np.arange(images)].T  # (T, N)
     total = np.zeros((classes, images), np.float32)
     true_total = np.zeros(images, np.float32)
     smallest = weights.min()
-    added: list[int] = []
+    members: list[int] = []
     scores: list[float] = []
     for step in range(1, MOST_STEPS + 1):
-        true_then = true_total + true
+        true_sums = true_total + true_probabilities
         if by_loss:
-            score = np.log(np.maximum(true_then, 1e-12) / step) @ weights
+            score = np.log(np.maximum(true_sums, 1e-12) / step) @ weights
         else:
             best = total[0] + probabilities[0]
-            for of_class, of_models in zip(total[1:], probabilities[1:], strict=True):
-                np.maximum(best, of_class + of_models, out=best)
-            score = (true_then >= best) @ weights + 0.5 * smallest * (true_then @ weights) / step
-        chosen = int(score.argmax())
-        added.append(chosen)
-        scores.append(float(score[chosen]))
-        total += probabilities[:, chosen]
-        true_total = true_then[chosen]
-    return np.bincount(added[: 1 + int(np.argmax(scores))], minlength=models)
+            for class_total, class_probabilities in zip(total[1:], probabilities[1:], strict=True):
+                np.maximum(best, class_total + class_probabilities, out=best)
+            score = (true_sums >= best) @ weights + 0.5 * smallest * (true_sums @ weights) / step
+        model = int(score.argmax())
+        members.append(model)
+        scores.append(float(score[model]))
+        total += probabilities[:, model]
+        true_total = true_sums[model]
+    return np.bincount(members[: 1 + int(np.argmax(scores))], minlength=models)
 
 
 ENSEMBLES = Ensembles(part=lambda each: each, whole=lambda total, count: total, choose=greedy, of_kind=0)

@@ -51,10 +51,10 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
         text = "The sweep is not at its end. If no driver runs any more, the same command goes on."
         steps.append(Advice(text, (command,) if (command := command_to_go_on(record)) else ()))
     if counts.get(State.FAIL, 0) > MANY_FAILED * ended:
-        failed = (
+        finding = (
             f"{counts[State.FAIL]} of {counted(ended, 'trial')} failed, most often as {next(iter(failures(record)))}"
         )
-        steps.append(Advice(f"{failed}: see the failures, mend the cause."))
+        steps.append(Advice(f"{finding}: see the failures, mend the cause."))
     best = record.best
     if best is None or not is_ended:
         return steps
@@ -93,14 +93,14 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
 
 
 def _more_trials(record: Record, best: TrialRecord, ended: int) -> list[Advice]:
-    """Returns the advice on asking for more trials, by when the best trial came; empty if neither advice applies."""
-    when = f"as number {best.number + 1} of {ended}"
+    """Returns advice for or against more trials, from how early the best trial came; empty if neither applies."""
+    position = f"as number {best.number + 1} of {ended}"
     if best.number >= LATE * (ended - 1):
-        flag, most = ("--trials", ended)
+        flag, limit = ("--trials", ended)
         if budget := record.settings.budget_epochs:
-            flag, most = "--budget-epochs", max(budget, record.epochs)
-        command = search_command(record, flag, str(most + (most + 1) // 2))
-        return [Advice(f"The best trial came late, {when}: half as many again may find a better one.", (command,))]
+            flag, limit = "--budget-epochs", max(budget, record.epochs)
+        command = search_command(record, flag, str(limit + (limit + 1) // 2))
+        return [Advice(f"The best trial came late, {position}: half as many again may find a better one.", (command,))]
     if best.number <= FAR_ENOUGH * (ended - 1):
-        return [Advice(f"The best trial came early, {when}: more trials of this space are likely to bring little.")]
+        return [Advice(f"The best trial came early, {position}: more trials of this space are likely to bring little.")]
     return []

@@ -43,7 +43,7 @@ def best_trial(record: Record, trial: TrialRecord, choice: Choice | None) -> Bes
     Args:
       record: the sweep.
       trial: the best trial.
-      choice: what to predict with.
+      choice: the ways to predict, and the one that is chosen.
     """
     answers, labels = classes.answers(record, trial), record.valid_labels
     logits = trial.valid_logits if answers is not None else None

@@ -67,10 +67,10 @@ def calibration(shares: np.ndarray, labels: np.ndarray) -> Calibration:
     place = np.minimum((confidence * BINS).astype(int), BINS - 1)
     bins = []
     for index in np.unique(place):
-        inside = place == index
-        images, hits = int(inside.sum()), int(right[inside].sum())
-        bins.append(Bin(images, float(confidence[inside].mean()), hits / images, *share_interval(hits, images)))
-    error = sum(found.images * abs(found.accuracy - found.confidence) for found in bins) / len(labels)
+        is_inside = place == index
+        images, hits = int(is_inside.sum()), int(right[is_inside].sum())
+        bins.append(Bin(images, float(confidence[is_inside].mean()), hits / images, *share_interval(hits, images)))
+    error = sum(each.images * abs(each.accuracy - each.confidence) for each in bins) / len(labels)
     loss = -np.log(np.maximum(shares[np.arange(len(labels)), labels], SMALLEST)).mean()
     return Calibration(bins, error, float(loss))
 
@@ -84,32 +84,32 @@ def part(record: Record, logits: np.ndarray) -> Part:
     """
     labels, shares = record.valid_labels, softmax(logits.astype(np.float64))
     before = calibration(shares, labels)
-    scaled = out_of_fold.scaled(record, shares)
-    if scaled is None:  # there are too few images to divide them into folds
+    scaled_shares = out_of_fold.scaled(record, shares)
+    if scaled_shares is None:  # there are too few images to divide them into folds
         return Part("", [sentence(before)], [figure(before, None)])
-    after, number = calibration(scaled, labels), temperature.fit(None, labels, shares.T, np.ones(len(labels)))
+    after, number = calibration(scaled_shares, labels), temperature.fit(None, labels, shares.T, np.ones(len(labels)))
     rows = [_row("as it is", before), _row("with temperature scaling", after)]
     heads = ("the best trial", "expected calibration error", "log loss")
     text = [sentence(before), _scaled_sentence(record, before, after, number)]
     return Part("", text, [figure(before, after)], PartTable(heads, (False, True, True), rows))
 
 
-def _row(name: str, found: Calibration) -> list[Cell]:
-    error = Cell(f"{100 * found.error:.1f} points", found.error)
-    return [Cell(name), error, Cell(f"{found.loss:.4f}", found.loss)]
+def _row(name: str, result: Calibration) -> list[Cell]:
+    error = Cell(f"{100 * result.error:.1f} points", result.error)
+    return [Cell(name), error, Cell(f"{result.loss:.4f}", result.loss)]
 
 
-def sentence(found: Calibration) -> str:
+def sentence(result: Calibration) -> str:
     """Returns in words how large the calibration error is, and in which direction."""
-    images = sum(each.images for each in found.bins)
-    confidence = sum(each.images * each.confidence for each in found.bins) / images
-    accuracy = sum(each.images * each.accuracy for each in found.bins) / images
+    images = sum(each.images for each in result.bins)
+    confidence = sum(each.images * each.confidence for each in result.bins) / images
+    accuracy = sum(each.images * each.accuracy for each in result.bins) / images
     gap = confidence - accuracy
     way = "about as confident as" if abs(gap) < WELL else ("more confident than" if gap > 0 else "more cautious than")
     return (
         f"On average the best trial gives its answers a probability of {100 * confidence:.1f} %, and "
         f"{100 * accuracy:.1f} % of them are right: it is {way} it should be. The expected calibration error, the mean "
-        f"gap between the two over {BINS} bins of probability, is {100 * found.error:.1f} points."
+        f"gap between the two over {BINS} bins of probability, is {100 * result.error:.1f} points."
     )
 
 
@@ -130,28 +130,28 @@ def _scaled_sentence(record: Record, before: Calibration, after: Calibration, nu
 
 def figure(before: Calibration, after: Calibration | None) -> Figure:
     """Returns the calibration curve, before and (if there is one) after temperature scaling."""
-    says = (
+    caption = (
         "How often the best trial is right when it gives its answer so much probability, with 95 % intervals. On the "
         "dashed line the two agree; below it the trial is too confident, above it too cautious."
     )
     series = [Series("guide", [0, 100], [0, 100], "as it should be"), _points("measured", "the best trial", before)]
     if after is not None:
-        says += " The diamonds are after temperature scaling, which helps where they are nearer to the line."
+        caption += " The diamonds are after temperature scaling, which helps where they are nearer to the line."
         series.append(_points("second", "with temperature scaling", after))
     axes = Axis("probability given to the answer (%)", span=(0, 103)), Axis("answers that are right (%)", span=(0, 103))
-    return Figure("calibration", says, (Chart(*axes, tuple(series)),))
+    return Figure("calibration", caption, (Chart(*axes, tuple(series)),))
 
 
-def _points(look: str, name: str, found: Calibration) -> Series:
+def _points(look: str, name: str, result: Calibration) -> Series:
     texts = [
         f"{counted(each.images, 'image')}\n{100 * each.confidence:.0f} % sure, {100 * each.accuracy:.0f} % right"
-        for each in found.bins
+        for each in result.bins
     ]
     return Series(
         look,
-        [100 * each.confidence for each in found.bins],
-        [100 * each.accuracy for each in found.bins],
+        [100 * each.confidence for each in result.bins],
+        [100 * each.accuracy for each in result.bins],
         name,
         texts,
-        [(100 * each.low, 100 * each.high) for each in found.bins],
+        [(100 * each.low, 100 * each.high) for each in result.bins],
     )

@@ -78,9 +78,9 @@ class ClassRow:
     @property
     def f1(self) -> Share:
         """The F1 score of the class: the harmonic mean of recall and precision."""
-        both = Share.estimated(self.right, self.images + self.answers - self.right)
-        low, high = (2 * end / (1 + end) for end in (both.low, both.high))
-        return Share(None if both.value is None else 2 * both.value / (1 + both.value), low, high)
+        overlap = Share.estimated(self.right, self.images + self.answers - self.right)
+        low, high = (2 * end / (1 + end) for end in (overlap.low, overlap.high))
+        return Share(None if overlap.value is None else 2 * overlap.value / (1 + overlap.value), low, high)
 
 
 def answers(record: Record, trial: TrialRecord) -> np.ndarray | None:
@@ -98,53 +98,62 @@ def class_rows(classes: list[str], labels: np.ndarray, answers: np.ndarray) -> l
       answers: (N,) the index of the class that is predicted for each image.
     """
     parts = (labels, answers, labels[labels == answers])
-    every, said, right = (np.bincount(part, minlength=len(classes)).tolist() for part in parts)
-    most: dict[int, tuple[int, int]] = {}
-    for count, of, other in _mistakes(labels, answers, len(classes)):
-        most.setdefault(of, (count, other))
+    image_counts, answer_counts, right_counts = (np.bincount(part, minlength=len(classes)).tolist() for part in parts)
+    top_mistakes: dict[int, tuple[int, int]] = {}
+    for count, true, predicted in _mistakes(labels, answers, len(classes)):
+        top_mistakes.setdefault(true, (count, predicted))
     rows = []
     for index, label in enumerate(classes):
-        count, other = most.get(index, (0, 0))
-        rows.append(ClassRow(label, every[index], said[index], right[index], classes[other] if count else "", count))
+        count, predicted = top_mistakes.get(index, (0, 0))
+        rows.append(
+            ClassRow(
+                label,
+                image_counts[index],
+                answer_counts[index],
+                right_counts[index],
+                classes[predicted] if count else "",
+                count,
+            )
+        )
     return rows
 
 
 def part(rows: list[ClassRow], figures: list[Figure]) -> Part:
     """Returns the part with the figures and the table of the classes; if there are many, only of the hardest ones."""
-    shown, words = listed(rows)
+    rows_shown, words = listed(rows)
     cells = [
         [
             Cell(row.label),
             Cell(f"{row.images:,}", row.images),
-            *_shown(row.recall),
+            *_share_cells(row.recall),
             Cell(f"{row.answers:,}", row.answers),
-            *_shown(row.precision),
-            *_shown(row.f1),
+            *_share_cells(row.precision),
+            *_share_cells(row.f1),
             Cell(f"{row.taken_for} ({row.mistakes:,})" if row.mistakes else "", row.taken_for),
         ]
-        for row in shown
+        for row in rows_shown
     ]
     heads = (*HEADS, "mistaken for")
     table = PartTable(heads, (False, *[True] * (len(HEADS) - 1), False), cells)
     return Part("", [words] if words else [], figures, table)
 
 
-def _shown(found: Share) -> list[Cell]:
-    return [share(found.value), interval(found.low, found.high)]
+def _share_cells(estimate: Share) -> list[Cell]:
+    return [share(estimate.value), interval(estimate.low, estimate.high)]
 
 
 def listed(rows: list[ClassRow]) -> tuple[list[ClassRow], str]:
     """Returns the rows that a table shows, and a sentence about the others, which is empty if it shows all."""
     if len(rows) <= MOST_LISTED:
         return rows, ""
-    there = hardest(rows)
-    hard, others = there[:MOST_LISTED], there[MOST_LISTED:]
+    hardest_first = hardest(rows)
+    hard, others = hardest_first[:MOST_LISTED], hardest_first[MOST_LISTED:]
     words = f"Of {len(rows):,} classes the {len(hard)} hardest are listed, by their F1."
     if others:
         right = sum(row.right for row in others) / sum(row.images for row in others)
         words += f" Of the images of {len(others):,} others {100 * right:.1f} % are right."
-    if lacking := len(rows) - len(there):
-        words += f" No validation image is of {counted(lacking, 'class', 'classes')}."
+    if absent := len(rows) - len(hardest_first):
+        words += f" No validation image is of {counted(absent, 'class', 'classes')}."
     return hard, words
 
 
@@ -157,42 +166,42 @@ def _mistakes(labels: np.ndarray, answers: np.ndarray, classes: int) -> list[tup
     """Returns the mistakes, the most frequent first, as (count, true class, predicted class)."""
     is_wrong = labels != answers
     cells, counts = np.unique(labels[is_wrong] * classes + answers[is_wrong], return_counts=True)
-    found = zip(counts.tolist(), cells.tolist(), strict=True)
-    pairs = [(count, cell // classes, cell % classes) for count, cell in found]
-    return sorted(pairs, key=lambda pair: (-pair[0], *pair[1:]))
+    cell_counts = zip(counts.tolist(), cells.tolist(), strict=True)
+    mistakes = [(count, cell // classes, cell % classes) for count, cell in cell_counts]
+    return sorted(mistakes, key=lambda mistake: (-mistake[0], *mistake[1:]))
 
 
 def confusion_figure(classes: list[str], labels: np.ndarray, answers: np.ndarray) -> Figure:
-    """Returns the confusion matrix; if there are many classes, of those between which most mistakes are made.
+    """Returns the confusion matrix; of many classes, only of those that are most often mistaken for each other.
 
     Args:
       classes: the names of the classes.
       labels: (N,) the index of each image's true class.
       answers: (N,) the index of the class that is predicted for each image.
     """
-    says = (
+    caption = (
         "What the best trial takes each class for, at its best epoch: a row is a true class, a column an answer, and "
         "the darker a cell, the larger its share of the row. What lies off the diagonal is mistaken."
     )
-    drawn = list(range(len(classes)))
+    indices = list(range(len(classes)))
     if len(classes) > MOST_CROSSED:
-        often = [index for _, *pair in _mistakes(labels, answers, len(classes)) for index in pair]
-        drawn = sorted(list(dict.fromkeys([*often, *drawn]))[:MOST_CROSSED])
-        says += f" Of {len(classes):,} classes the {len(drawn)} are drawn between which most mistakes are made."
+        by_mistakes = [index for _, *pair in _mistakes(labels, answers, len(classes)) for index in pair]
+        indices = sorted(list(dict.fromkeys([*by_mistakes, *indices]))[:MOST_CROSSED])
+        caption += f" Of {len(classes):,} classes the {len(indices)} are drawn between which most mistakes are made."
     place = np.full(len(classes), -1)
-    place[drawn] = np.arange(len(drawn))
+    place[indices] = np.arange(len(indices))
     rows, columns = place[labels], place[answers]
     is_drawn = (rows >= 0) & (columns >= 0)
-    cells = np.bincount((rows * len(drawn) + columns)[is_drawn], minlength=len(drawn) ** 2)
-    matrix = cells.reshape(len(drawn), len(drawn))
-    return Figure("confusion", says, (Matrix(matrix.tolist(), [classes[index] for index in drawn]),))
+    cells = np.bincount((rows * len(indices) + columns)[is_drawn], minlength=len(indices) ** 2)
+    matrix = cells.reshape(len(indices), len(indices))
+    return Figure("confusion", caption, (Matrix(matrix.tolist(), [classes[index] for index in indices]),))
 
 
 def classes_figure(rows: list[ClassRow]) -> Figure:
     """Returns the figure of recall, precision and F1 of each class, or of the hardest classes if there are many."""
-    there = hardest(rows)
-    left_out, shown = len(there) - MOST_DRAWN, there[:MOST_DRAWN]
-    says = (
+    hardest_first = hardest(rows)
+    left_out, rows_shown = len(hardest_first) - MOST_DRAWN, hardest_first[:MOST_DRAWN]
+    caption = (
         "Recall (the share of the images of a class that are found), precision (the share of the answers with it that "
         "are right) and F1 of the best trial, the class with the lowest F1 first, with 95 % intervals: where two "
         "overlap by much, the difference may be chance."
@@ -201,19 +210,23 @@ def classes_figure(rows: list[ClassRow]) -> Figure:
     kinds = (("measured", "recall"), ("second", "precision"), ("third", "F1"))
     series = []
     for place, (look, name) in enumerate(kinds):
-        found = [(row, getattr(row, name.lower()), -at + APART * (1 - place)) for at, row in enumerate(shown)]
-        found = [each for each in found if each[1].value is not None]
+        points = [
+            (row, getattr(row, name.lower()), -index + APART * (1 - place)) for index, row in enumerate(rows_shown)
+        ]
+        points = [point for point in points if point[1].value is not None]
         series.append(
             Series(
                 look,
-                [100 * each.value for _, each, _ in found],
-                [y for _, _, y in found],
+                [100 * estimate.value for _, estimate, _ in points],
+                [y for _, _, y in points],
                 name,
-                [f"{row.label}: {name} {100 * each.value:.1f} %" for row, each, _ in found],
-                [(100 * each.low, 100 * each.high) for _, each, _ in found],
+                [f"{row.label}: {name} {100 * estimate.value:.1f} %" for row, estimate, _ in points],
+                [(100 * estimate.low, 100 * estimate.high) for _, estimate, _ in points],
                 "x",
             )
         )
-    height_px = 120 + ROW_PX * len(shown)
-    chart = Chart(Axis("%", span=(-2, 103)), named_rows([row.label for row in shown]), tuple(series), "", height_px)
-    return Figure("classes", says, (chart,))
+    height_px = 120 + ROW_PX * len(rows_shown)
+    chart = Chart(
+        Axis("%", span=(-2, 103)), named_rows([row.label for row in rows_shown]), tuple(series), "", height_px
+    )
+    return Figure("classes", caption, (chart,))

@@ -49,7 +49,7 @@ class Saving:
 
 def by_state(record: Record) -> list[StateCost]:
     """Returns a row for each state that ended trials have."""
-    ended = {
+    trials_by_state = {
         state: [trial for trial in record.trials if trial.state == state]
         for state in (State.COMPLETE, State.PRUNED, State.FAIL)
     }
@@ -57,46 +57,54 @@ def by_state(record: Record) -> list[StateCost]:
         StateCost(
             state, len(trials), sum(trial.epochs for trial in trials), sum(seconds(record, trial) for trial in trials)
         )
-        for state, trials in ended.items()
+        for state, trials in trials_by_state.items()
         if trials
     ]
 
 
 def saving(record: Record) -> Saving:
     """Returns the training that pruning saved."""
-    trained = {number: len(history) for number, history in histories(record).items() if history}
-    pruned = [trial for trial in record.trials if trial.state == State.PRUNED and trial.number in trained]
+    epochs_trained = {number: len(history) for number, history in histories(record).items() if history}
+    pruned = [trial for trial in record.trials if trial.state == State.PRUNED and trial.number in epochs_trained]
     nets = record.settings.folds or 1
-    left = {trial.number: max(0, nets * trial.config["epochs"] - trained[trial.number]) for trial in pruned}
-    saved = sum(seconds(record, trial) / trained[trial.number] * left[trial.number] for trial in pruned)
-    spent = sum(row.seconds for row in by_state(record))
-    return Saving(len(pruned), sum(left.values()), saved, saved / (saved + spent) if saved else 0.0)
+    epochs_left = {
+        trial.number: max(0, nets * trial.config["epochs"] - epochs_trained[trial.number]) for trial in pruned
+    }
+    seconds_saved = sum(
+        seconds(record, trial) / epochs_trained[trial.number] * epochs_left[trial.number] for trial in pruned
+    )
+    seconds_spent = sum(row.seconds for row in by_state(record))
+    return Saving(
+        len(pruned),
+        sum(epochs_left.values()),
+        seconds_saved,
+        seconds_saved / (seconds_saved + seconds_spent) if seconds_saved else 0.0,
+    )
 
 
-def saving_sentence(found: Saving) -> str:
+def saving_sentence(result: Saving) -> str:
     """Returns what pruning saved, in words."""
-    if not found.trials:
+    if not result.trials:
         return "No trial was pruned, so pruning saved nothing."
     return (
-        f"Pruning saved about {duration(found.seconds)} of training, {100 * found.share:.1f} % of what the sweep would "
-        f"have taken: {counted(found.trials, 'trial')} ended early, {counted(found.epochs, 'epoch')} in all were not "
-        "trained, each counted at the pace of its trial."
+        f"Pruning saved about {duration(result.seconds)} of training, {100 * result.share:.1f} % of what the sweep "
+        f"would have taken: {counted(result.trials, 'trial')} ended early, {counted(result.epochs, 'epoch')} in all "
+        "were not trained, each counted at the pace of its trial."
     )
 
 
 def slowest(record: Record) -> list[TrialRecord]:
     """Returns the trials that took the most training time, the slowest first."""
-    timed = [trial for trial in record.trials if seconds(record, trial)]
-    return sorted(timed, key=lambda trial: (-seconds(record, trial), trial.number))[:SLOWEST]
+    timed_trials = [trial for trial in record.trials if seconds(record, trial)]
+    return sorted(timed_trials, key=lambda trial: (-seconds(record, trial), trial.number))[:SLOWEST]
 
 
 def pareto(record: Record) -> list[TrialRecord]:
     """Returns the COMPLETE trials that no other one beats in both value and time, the quickest first."""
-    timed = [trial for trial in record.ranked if trial.state == State.COMPLETE and seconds(record, trial)]
+    timed_trials = [trial for trial in record.ranked if trial.state == State.COMPLETE and seconds(record, trial)]
     front: list[TrialRecord] = []
-    for trial in sorted(
-        timed, key=lambda trial: seconds(record, trial)
-    ):  # `ranked` has the better one first, and sorting keeps that order among equal times
+    # `ranked` has the better one first, and sorting keeps that order among equal times.
+    for trial in sorted(timed_trials, key=lambda trial: seconds(record, trial)):
         if not front or record.metric.is_better(trial.value or 0.0, front[-1].value or 0.0):
             front.append(trial)
     return front
@@ -108,7 +116,7 @@ def states_figure(record: Record) -> Figure | None:
     total = sum(row.seconds for row in rows)
     if not total:
         return None
-    says = "The training time by what became of the trials; time spent on attempts that were lost is not in it."
+    caption = "The training time by what became of the trials; time spent on attempts that were lost is not in it."
     series = Series(
         "bars",
         [row.seconds / 60 for row in rows],
@@ -123,7 +131,7 @@ def states_figure(record: Record) -> Figure | None:
         (series,),
         height_px=rows_height_px(len(rows)),
     )
-    return Figure("states", says, (chart,))
+    return Figure("states", caption, (chart,))
 
 
 def pareto_figure(record: Record) -> Figure | None:
@@ -131,23 +139,26 @@ def pareto_figure(record: Record) -> Figure | None:
     front = pareto(record)
     if not front:
         return None
-    timed = [trial for trial in record.ranked if seconds(record, trial)]
-    times = [seconds(record, trial) for trial in timed]
+    timed_trials = [trial for trial in record.ranked if seconds(record, trial)]
+    times = [seconds(record, trial) for trial in timed_trials]
     x = [*(seconds(record, trial) for trial in front), max(times)]
     y = [on_axis(record, trial.value) for trial in (*front, front[-1])]
     series = [
-        *(_points(record, [t for t in timed if t.state == state], state) for state in (State.PRUNED, State.COMPLETE)),
+        *(
+            _points(record, [t for t in timed_trials if t.state == state], state)
+            for state in (State.PRUNED, State.COMPLETE)
+        ),
         Series("front", x, y, "the best for its time"),
     ]
     side = "above" if record.metric.greater_is_better else "below"
-    says = (
+    caption = (
         f"The {record.metric.words} of each trial against its training time. No COMPLETE trial lies {side} the "
         "line: along it a better value costs more time, and a trial far from it is slow for what it brings."
     )
     title = "training time of the trial (seconds)"
     axis = log_axis(title, min(times), max(times)) if max(times) > WIDE * min(times) else Axis(title)
-    values = value_axis(record, [trial.value for trial in timed if trial.value is not None])
-    return Figure("cost", says, (Chart(axis, values, tuple(s for s in series if len(s.x))),))
+    values = value_axis(record, [trial.value for trial in timed_trials if trial.value is not None])
+    return Figure("cost", caption, (Chart(axis, values, tuple(s for s in series if len(s.x))),))
 
 
 def _points(record: Record, trials: list[TrialRecord], state: State) -> Series:

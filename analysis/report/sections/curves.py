@@ -27,8 +27,12 @@ def part(record: Record, shares: np.ndarray) -> Part | None:
     if is_positive.all() or not is_positive.any():
         return None
     order, ends = falling_order(shares[:, 1])
-    found, wrong = (np.cumsum(each[order])[ends] for each in (is_positive, ~is_positive))
-    rate, recall, precision = wrong / wrong[-1], found / found[-1], found / (found + wrong)
+    true_positives, false_positives = (np.cumsum(mask[order])[ends] for mask in (is_positive, ~is_positive))
+    rate, recall, precision = (
+        false_positives / false_positives[-1],
+        true_positives / true_positives[-1],
+        true_positives / (true_positives + false_positives),
+    )
     texts = [f"probability above {100 * share:.1f} %" for share in shares[order, 1][ends]]
     figures = [
         _figure(
@@ -65,8 +69,8 @@ def part(record: Record, shares: np.ndarray) -> Part | None:
     return Part("The two classes at every threshold", [sentence], figures, table)
 
 
-def _figure(name: str, says: str, chart: Chart) -> Figure:
-    return Figure(name, says, (chart,))
+def _figure(name: str, caption: str, chart: Chart) -> Figure:
+    return Figure(name, caption, (chart,))
 
 
 def _area(metric: Metric, labels: np.ndarray, shares: np.ndarray) -> list[Cell]:
@@ -82,7 +86,7 @@ def _curve(x: np.ndarray | list[float], y: np.ndarray | list[float], texts: list
     x, y = 100 * np.array(x), 100 * np.array(y)
     places = np.arange(len(x))
     if len(x) > MOST_POINTS:
-        along = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
-        places = np.unique(np.searchsorted(along, np.linspace(0, along[-1], MOST_POINTS)))
-    shown = [f"{texts[place]}\n{x[place]:.1f} %, {y[place]:.1f} %" for place in places]
-    return Series("curve", x[places].tolist(), y[places].tolist(), "the best trial", shown)
+        distances = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
+        places = np.unique(np.searchsorted(distances, np.linspace(0, distances[-1], MOST_POINTS)))
+    shown_texts = [f"{texts[place]}\n{x[place]:.1f} %, {y[place]:.1f} %" for place in places]
+    return Series("curve", x[places].tolist(), y[places].tolist(), "the best trial", shown_texts)

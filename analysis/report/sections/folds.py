@@ -17,13 +17,13 @@ def part(record: Record) -> Part | None:
     if record.folds is None:
         return None
     trials = [trial for trial in record.ranked if trial.state == State.COMPLETE and trial.number not in record.damaged]
-    found = [(trial, values) for trial in trials[:LEADERS] if (values := _values(record, trial)) is not None]
-    if not found:
+    results = [(trial, values) for trial in trials[:LEADERS] if (values := _values(record, trial)) is not None]
+    if not results:
         return None
-    folds, scale = len(found[0][1]), record.metric.scale
+    folds, scale = len(results[0][1]), record.metric.scale
     sizes = np.bincount(record.folds).tolist()
     rows = []
-    for trial, values in found:
+    for trial, values in results:
         spread = float(np.std(values, ddof=1))
         cells = [Cell(scale.value(value), value) for value in (trial.value or 0.0, *values)]
         rows.append([Cell(f"{trial.number}", trial.number), *cells, Cell(scale.amount(spread), spread)])
@@ -36,7 +36,7 @@ def part(record: Record) -> Part | None:
         "In brackets, how many images a fold has. A fold that is low in every row has hard images; a trial whose folds "
         "differ by much depends on which images it was trained on."
     )
-    return Part("The folds side by side", [sentence], [_figure(record, found)], table)
+    return Part("The folds side by side", [sentence], [_figure(record, results)], table)
 
 
 def _values(record: Record, trial: TrialRecord) -> list[float] | None:
@@ -51,13 +51,13 @@ def _values(record: Record, trial: TrialRecord) -> list[float] | None:
     return values if np.isfinite(values).all() else None
 
 
-def _figure(record: Record, found: list[tuple[TrialRecord, list[float]]]) -> Figure:
-    says = (
-        f"The {record.metric.words} of the {counted(len(found), 'best trial')} on each fold, the best on top: the star "
-        "is the mean. Where the stars are nearer to each other than the points of a row, the folds differ more than "
-        "the trials."
+def _figure(record: Record, results: list[tuple[TrialRecord, list[float]]]) -> Figure:
+    caption = (
+        f"The {record.metric.words} of the {counted(len(results), 'best trial')} on each fold, the best on top: the "
+        "star is the mean. Where the stars are nearer to each other than the points of a row, the folds differ more "
+        "than the trials."
     )
-    points = [(value, -row, fold) for row, (_, values) in enumerate(found) for fold, value in enumerate(values, 1)]
+    points = [(value, -row, fold) for row, (_, values) in enumerate(results) for fold, value in enumerate(values, 1)]
     series = (
         Series(
             "among the best",
@@ -68,13 +68,13 @@ def _figure(record: Record, found: list[tuple[TrialRecord, list[float]]]) -> Fig
         ),
         Series(
             "best",
-            [on_axis(record, trial.value) for trial, _ in found],
-            [-row for row in range(len(found))],
+            [on_axis(record, trial.value) for trial, _ in results],
+            [-row for row in range(len(results))],
             "the mean",
-            [f"trial {trial.number}: {record.metric.scale.value(trial.value)}" for trial, _ in found],
+            [f"trial {trial.number}: {record.metric.scale.value(trial.value)}" for trial, _ in results],
         ),
     )
     unit = record.metric.scale.unit.strip()
     title = f"{record.metric.words} ({unit})" if unit else record.metric.words
-    names = named_rows([f"trial {trial.number}" for trial, _ in found])
-    return Figure("folds", says, (Chart(Axis(title), names, series, height_px=rows_height_px(len(found)) + 30),))
+    names = named_rows([f"trial {trial.number}" for trial, _ in results])
+    return Figure("folds", caption, (Chart(Axis(title), names, series, height_px=rows_height_px(len(results)) + 30),))

@@ -22,12 +22,12 @@ def over_trials(record: Record) -> Figure | None:
     values = [trial.value for trial in trials if trial.value is not None]
     if not values:
         return None
-    at = {trial.number: trial.number for trial in trials}
+    places = {trial.number: trial.number for trial in trials}
     failed = [trial for trial in trials if trial.state == State.FAIL]
     edge = min(on_axis(record, value) for value in values)
     rings = [trial for trial in baselines(record) if trial.value is not None]
     series = [
-        *(_points(record, at, state) for state in (State.PRUNED, State.COMPLETE, State.RUNNING)),
+        *(_points(record, places, state) for state in (State.PRUNED, State.COMPLETE, State.RUNNING)),
         Series(
             State.FAIL,
             [trial.number for trial in failed],
@@ -35,7 +35,7 @@ def over_trials(record: Record) -> Figure | None:
             "FAIL (no value)",
             [f"trial {trial.number}, FAIL: {trial.reason}" for trial in failed],
         ),
-        _best_so_far(record, at, trials[-1].number),
+        _best_so_far(record, places, trials[-1].number),
         Series(
             "baseline",
             [trial.number for trial in rings],
@@ -44,12 +44,12 @@ def over_trials(record: Record) -> Figure | None:
             [f"baseline: {trial.baseline}" for trial in rings],
         ),
     ]
-    says = (
+    caption = (
         f"The {record.metric.words} of each trial, in the order in which they were drawn. The line is the best "
         "so far of the COMPLETE trials; a trial that was pruned stands at its best up to there, and does not count."
     )
     x = linear_axis("trial", 0, trials[-1].number, MOST_TICKS, is_whole=True)
-    return Figure("history", says, (Chart(x, value_axis(record, values), tuple(s for s in series if len(s.x))),))
+    return Figure("history", caption, (Chart(x, value_axis(record, values), tuple(s for s in series if len(s.x))),))
 
 
 def over_time(record: Record) -> Figure | None:
@@ -60,22 +60,22 @@ def over_time(record: Record) -> Figure | None:
     ended = [trial for trial in record.trials if trial.state != State.RUNNING]
     ended.sort(key=lambda trial: (trial.ended_at or datetime.max, trial.number))
     values = [trial.value for trial in ended if trial.value is not None]
-    spent = list(accumulate(seconds(record, trial) for trial in ended))
-    if not values or not spent[-1]:
+    seconds_spent = list(accumulate(seconds(record, trial) for trial in ended))
+    if not values or not seconds_spent[-1]:
         return None
-    unit_seconds, unit = next((size, name) for least, size, name in UNITS if spent[-1] >= least)
-    at = {trial.number: end / unit_seconds for trial, end in zip(ended, spent, strict=True)}
-    total = spent[-1] / unit_seconds
+    unit_seconds, unit = next((size, name) for least, size, name in UNITS if seconds_spent[-1] >= least)
+    places = {trial.number: end / unit_seconds for trial, end in zip(ended, seconds_spent, strict=True)}
+    total = seconds_spent[-1] / unit_seconds
     series = [
-        *(_points(record, at, state) for state in (State.PRUNED, State.COMPLETE)),
-        _best_so_far(record, at, total),
+        *(_points(record, places, state) for state in (State.PRUNED, State.COMPLETE)),
+        _best_so_far(record, places, total),
     ]
-    says = (
-        f"The same over time: how much training, {duration(spent[-1])} in all, it took to come so far. Each trial "
-        "stands where it ended; trials that ran side by side add up, pauses and lost attempts do not count."
+    caption = (
+        f"The same over time: how much training, {duration(seconds_spent[-1])} in all, it took to come so far. Each "
+        "trial stands where it ended; trials that ran side by side add up, pauses and lost attempts do not count."
     )
     x = linear_axis(f"training time of all trials so far ({unit})", 0, total, MOST_TICKS)
-    return Figure("time", says, (Chart(x, value_axis(record, values), tuple(s for s in series if len(s.x))),))
+    return Figure("time", caption, (Chart(x, value_axis(record, values), tuple(s for s in series if len(s.x))),))
 
 
 def learning_curves(record: Record) -> Figure | None:
@@ -84,32 +84,32 @@ def learning_curves(record: Record) -> Figure | None:
     It is None if there are no curves.
     """
     curves = {trial.number: _curve(record, trial) for trial in record.trials}
-    # A trial of a single epoch, as heads have, gives no curve.
+    # A trial of a single epoch, such as that of a head, gives no curve.
     has_curve = {trial.number: bool(curves[trial.number]) and trial.config["epochs"] > 1 for trial in record.ranked}
     leaders = [trial for trial in record.ranked if trial.state == State.COMPLETE and has_curve[trial.number]][:LEADERS]
     pruned = [trial for trial in record.trials if trial.state == State.PRUNED and has_curve.get(trial.number)]
-    drawn = [*pruned, *leaders]
-    if not drawn:
+    trials = [*pruned, *leaders]
+    if not trials:
         return None
     series = [_curves(record, pruned, curves, "pruned curve", f"{len(pruned)} PRUNED")]
     if leaders:
         best = leaders[0]
         epoch = best.best_epoch or 1 + curves[best.number].index(record.metric.best_so_far(curves[best.number])[-1])
-        at = curves[best.number][epoch - 1]
-        text = f"trial {best.number} at its best: epoch {epoch}, {record.metric.scale.value(at)}"
+        value = curves[best.number][epoch - 1]
+        text = f"trial {best.number} at its best: epoch {epoch}, {record.metric.scale.value(value)}"
         series += [
             _curves(record, leaders[1:], curves, "good curve", f"the next {len(leaders) - 1} COMPLETE"),
             _curves(record, [best], curves, "best curve", f"the best of them, trial {best.number}"),
-            Series("best", [epoch], [on_axis(record, at)], "its best epoch", [text]),
+            Series("best", [epoch], [on_axis(record, value)], "its best epoch", [text]),
         ]
-    says = (
+    caption = (
         f"The {record.metric.words} after each epoch, of the {counted(len(leaders), 'best COMPLETE trial')}; "
         "pale and dotted, the trials that were pruned. A curve that still rises at its end asks for more epochs."
         f"{' Each curve is the mean over the folds that were trained.' if record.settings.folds else ''}"
     )
-    x = linear_axis("epoch", 1, max(len(curves[trial.number]) for trial in drawn), MOST_TICKS, is_whole=True)
-    y = value_axis(record, [value for trial in drawn for value in curves[trial.number]])
-    return Figure("learning-curves", says, (Chart(x, y, tuple(s for s in series if len(s.x)), height_px=400),))
+    x = linear_axis("epoch", 1, max(len(curves[trial.number]) for trial in trials), MOST_TICKS, is_whole=True)
+    y = value_axis(record, [value for trial in trials for value in curves[trial.number]])
+    return Figure("learning-curves", caption, (Chart(x, y, tuple(s for s in series if len(s.x)), height_px=400),))
 
 
 def _curve(record: Record, trial: TrialRecord) -> list[float]:
@@ -128,39 +128,39 @@ def on_axis(record: Record, value: float | None) -> float:
 
 
 def value_axis(record: Record, values: Sequence[float]) -> Axis:
-    """Returns an axis for values of the metric, which is logarithmic if the metric allows it and they span much."""
+    """Returns an axis for values of the metric; it is logarithmic if the metric allows it and the values span much."""
     scale, low, high = record.metric.scale, min(values), max(values)
     title = f"{record.metric.words} ({scale.unit.strip()})" if scale.unit else record.metric.words
     return log_axis(title, low, high) if scale.may_be_log and 0 < low * WIDE < high else Axis(title)
 
 
-def _points(record: Record, at: Mapping[int, float], state: State) -> Series:
+def _points(record: Record, places: Mapping[int, float], state: State) -> Series:
     """Returns the series of the trials of a state that have a value.
 
     Args:
       record: the sweep.
-      at: the x coordinate of each trial, by its number.
+      places: the x coordinate of each trial, by its number.
       state: the state.
     """
-    shown = _with_values(record, at, state)
+    trials = _trials_with_value(record, places, state)
     texts = [
-        f"trial {trial.number}, {state}\n{record.metric.scale.value(trial.value)} {trial.reached}" for trial in shown
+        f"trial {trial.number}, {state}\n{record.metric.scale.value(trial.value)} {trial.reached}" for trial in trials
     ]
-    y = [on_axis(record, trial.value) for trial in shown]
-    return Series(state, [at[trial.number] for trial in shown], y, state, texts)
+    y = [on_axis(record, trial.value) for trial in trials]
+    return Series(state, [places[trial.number] for trial in trials], y, state, texts)
 
 
-def _best_so_far(record: Record, at: Mapping[int, float], last: float) -> Series:
-    complete = _with_values(record, at, State.COMPLETE)
+def _best_so_far(record: Record, places: Mapping[int, float], last: float) -> Series:
+    complete = _trials_with_value(record, places, State.COMPLETE)
     best = record.metric.best_so_far([on_axis(record, trial.value) for trial in complete])
     if not complete:
         return Series("best so far", [], [])
-    x = [at[trial.number] for trial in complete]
+    x = [places[trial.number] for trial in complete]
     return Series("best so far", [*x, last], [*best, best[-1]], "best so far")
 
 
-def _with_values(record: Record, numbers: Iterable[int], state: State) -> list[TrialRecord]:
-    """Returns those of the trials with these numbers that are in the state and have a value, in the same order."""
+def _trials_with_value(record: Record, numbers: Iterable[int], state: State) -> list[TrialRecord]:
+    """Returns the trials with these numbers that are in the state and have a value, in the order of the numbers."""
     trials = [record.trials[number] for number in numbers]
     return [trial for trial in trials if trial.state == state and trial.value is not None]
 

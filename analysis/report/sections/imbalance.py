@@ -25,31 +25,40 @@ def part(record: Record) -> Part | None:
     The comparison needs a search that varied one of the hyperparameters in `UNHANDLED`, a COMPLETE trial that handles
     unequal classes, and a COMPLETE trial that does not.
     """
-    searched = {name for trial in record.trials for name in trial.params}
-    names = [name for name in UNHANDLED if name in searched]
+    params = {name for trial in record.trials for name in trial.params}
+    names = [name for name in UNHANDLED if name in params]
     complete = [trial for trial in record.ranked if trial.state == State.COMPLETE]
-    handled = next((trial for trial in complete if _handles(trial)), None)
+    handler = next((trial for trial in complete if _handles(trial)), None)
     plain = next((trial for trial in complete if not _handles(trial)), None)
-    if not names or handled is None or plain is None:
+    if not names or handler is None or plain is None:
         return None
-    ours, others = answers(record, handled), answers(record, plain)
-    if ours is None or others is None:
+    handler_answers, plain_answers = answers(record, handler), answers(record, plain)
+    if handler_answers is None or plain_answers is None:
         return None
     labels, scale = record.valid_labels, record.metric.scale
-    right, before = (ours == labels).astype(float), (others == labels).astype(float)
+    right, plain_right = (handler_answers == labels).astype(float), (plain_answers == labels).astype(float)
     sizes = np.bincount(labels, minlength=len(record.classes))
-    there = [label for label in np.argsort(sizes, kind="stable") if sizes[label]]
-    rows = [_row(record, label, np.flatnonzero(labels == label), right, before) for label in there[:MOST_LISTED]]
-    how = ", ".join(f"{name} {handled.config[name]}" for name in UNHANDLED if _is_on(handled, name))
+    smallest_first = [label for label in np.argsort(sizes, kind="stable") if sizes[label]]
+    rows = [
+        _row(record, label, np.flatnonzero(labels == label), right, plain_right)
+        for label in smallest_first[:MOST_LISTED]
+    ]
+    settings = ", ".join(f"{name} {handler.config[name]}" for name in UNHANDLED if _is_on(handler, name))
     sentence = (
-        f"The best trial that handles unequal classes, {handled.number} ({how}), has {record.metric.one} of "
-        f"{scale.value(handled.value)}, and the best that does not, {plain.number}, has {scale.value(plain.value)}, "
+        f"The best trial that handles unequal classes, {handler.number} ({settings}), has {record.metric.one} of "
+        f"{scale.value(handler.value)}, and the best that does not, {plain.number}, has {scale.value(plain.value)}, "
         "both on the images that chose them. They may differ in other hyperparameters too."
     )
-    heads = ["class", "images", f"recall, trial {handled.number}", "95 % interval", f"recall, trial {plain.number}"]
+    heads = [
+        "class",
+        "images",
+        f"recall, trial {handler.number}",
+        "95 % interval",
+        f"recall, trial {plain.number}",
+    ]
     heads += ["95 % interval", "difference (points)", "95 % interval"]
     table = PartTable(heads, (False, *[True] * (len(heads) - 1)), rows)
-    figure = _figure(record, there[:MOST_DRAWN], right, before, (handled, plain))
+    figure = _figure(record, smallest_first[:MOST_DRAWN], right, plain_right, (handler, plain))
     return Part("What handling unequal classes changed", [sentence], [figure], table)
 
 
@@ -61,45 +70,51 @@ def _is_on(trial: TrialRecord, name: str) -> bool:
     return trial.config.get(name) not in (None, UNHANDLED[name])
 
 
-def _row(record: Record, label: int, images: np.ndarray, right: np.ndarray, before: np.ndarray) -> list[Cell]:
+def _row(record: Record, label: int, images: np.ndarray, right: np.ndarray, plain_right: np.ndarray) -> list[Cell]:
     """Returns the recall of both trials on the images of a class, and their difference, paired image by image."""
     size = len(images)
     cells = [Cell(record.classes[label]), Cell(f"{size:,}", size)]
-    for each in (right, before):
-        hits = int(each[images].sum())
+    for is_right in (right, plain_right):
+        hits = int(is_right[images].sum())
         cells += [share(hits / size), interval(*share_interval(hits, size))]
-    apart, sample = right[images] - before[images], WeightedImages([np.arange(size)])
-    gain = float(apart.mean())
-    low, high = sample.interval_of_difference(gain, sample.variance_of_difference(apart))
+    differences, sample = right[images] - plain_right[images], WeightedImages([np.arange(size)])
+    gain = float(differences.mean())
+    low, high = sample.interval_of_difference(gain, sample.variance_of_difference(differences))
     return [*cells, Cell(f"{100 * gain:+z.1f}", gain), Cell(f"{100 * low:+z.1f} to {100 * high:+z.1f}", low)]
 
 
 def _figure(
-    record: Record, shown: list[int], right: np.ndarray, before: np.ndarray, trials: tuple[TrialRecord, TrialRecord]
+    record: Record,
+    shown_labels: list[int],
+    right: np.ndarray,
+    plain_right: np.ndarray,
+    trials: tuple[TrialRecord, TrialRecord],
 ) -> Figure:
     labels = record.valid_labels
-    says = (
+    caption = (
         "The recall of both trials on each class, the one with the fewest images first, with 95 % intervals. Handling "
         "unequal classes is to raise the small ones on top; what it costs the large ones stands at the bottom."
     )
-    kinds = (("measured", "handled", right, APART), ("second", "not handled", before, -APART))
+    kinds = (("measured", "handled", right, APART), ("second", "not handled", plain_right, -APART))
     series = []
-    for (look, words, hits, apart), trial in zip(kinds, trials, strict=True):
-        counts = [(int(hits[labels == label].sum()), int((labels == label).sum())) for label in shown]
+    for (look, words, hits, offset), trial in zip(kinds, trials, strict=True):
+        counts = [(int(hits[labels == label].sum()), int((labels == label).sum())) for label in shown_labels]
         series.append(
             Series(
                 look,
-                [100 * found / size for found, size in counts],
-                [apart - at for at in range(len(shown))],
+                [100 * count / size for count, size in counts],
+                [offset - row for row in range(len(shown_labels))],
                 f"{words}, trial {trial.number}",
                 [
                     f"{record.classes[label]}: {n} of {size} found"
-                    for label, (n, size) in zip(shown, counts, strict=True)
+                    for label, (n, size) in zip(shown_labels, counts, strict=True)
                 ],
                 [(100 * low, 100 * high) for low, high in (share_interval(*count) for count in counts)],
                 "x",
             )
         )
-    axis = replace(named_rows([record.classes[label] for label in shown]), title="")
-    height_px = 120 + ROW_PX * len(shown)
-    return Figure("imbalance", says, (Chart(Axis("recall (%)", span=(-2, 103)), axis, tuple(series), "", height_px),))
+    axis = replace(named_rows([record.classes[label] for label in shown_labels]), title="")
+    height_px = 120 + ROW_PX * len(shown_labels)
+    return Figure(
+        "imbalance", caption, (Chart(Axis("recall (%)", span=(-2, 103)), axis, tuple(series), "", height_px),)
+    )

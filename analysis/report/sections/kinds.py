@@ -37,7 +37,7 @@ def kind_rows(record: Record, choice: Choice) -> list[KindRow]:
         return []
     members, rows = choice.chosen.members, []
     for kind, trials in kinds.items():
-        own = tuple(each for each in members if record.trials[each[0]].kind == kind)
-        share = sum(count for _, count in own) / sum(count for _, count in members)
-        rows.append(KindRow(kind, len(trials), trials[0], own, share))
+        kind_members = tuple(member for member in members if record.trials[member[0]].kind == kind)
+        share = sum(count for _, count in kind_members) / sum(count for _, count in members)
+        rows.append(KindRow(kind, len(trials), trials[0], kind_members, share))
     return rows

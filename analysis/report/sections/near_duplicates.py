@@ -13,33 +13,35 @@ from sweep.datasets.near_duplicates.summary import NearDuplicates, ShownImage, S
 from sweep.storage.text import counted
 
 
-def near_duplicates_sentence(found: NearDuplicates) -> str:
+def near_duplicates_sentence(summary: NearDuplicates) -> str:
     """Returns, in words, how many near duplicates there are, what was done, and how they affect the values."""
-    said = found.sentences()
-    if found.left_out:
-        images = counted(found.left_out, "image")
-        said.append(f"{images} of train and validation {'was' if found.left_out == 1 else 'were'} left out for that.")
+    sentences = summary.sentences()
+    if summary.left_out:
+        images = counted(summary.left_out, "image")
+        sentences.append(
+            f"{images} of train and validation {'was' if summary.left_out == 1 else 'were'} left out for that."
+        )
     else:
-        said.append(
+        sentences.append(
             "An image that looks like one that was trained on is easier than a new one, so the numbers on its split "
             "are flattered. Another sweep with --leave-out near-duplicates trains without such images."
         )
-    return " ".join(said)
+    return " ".join(sentences)
 
 
 def near_pairs(record: Record) -> list[PairPicture]:
     """Returns the pairs that were kept to be shown, the most similar first, without damaged ones."""
-    found = record.near_duplicates
-    pictures = [(pair, _pixels(pair)) for pair in (found.shown if found else ())]
+    summary = record.near_duplicates
+    pictures = [(pair, _pixels(pair)) for pair in (summary.shown if summary else ())]
     return [PairPicture(_caption(pair), pixels) for pair, pixels in pictures if pixels is not None]
 
 
 def _caption(pair: ShownPair) -> tuple[str, ...]:
-    alike = f"{100 * pair.likeness:.0f} % alike"
-    return _named(pair.first), _named(pair.second), f"{alike}, mirrored" if pair.mirrored else alike
+    likeness = f"{100 * pair.likeness:.0f} % alike"
+    return _caption_line(pair.first), _caption_line(pair.second), f"{likeness}, mirrored" if pair.mirrored else likeness
 
 
-def _named(image: ShownImage) -> str:
+def _caption_line(image: ShownImage) -> str:
     label = "" if image.label is None else f" ({plain(image.label)})"
     return f"{plain(image.split)}: {plain(image.id)}{label}"
 

@@ -36,9 +36,9 @@ def confident_mistakes(record: Record, trial: TrialRecord) -> list[Picture]:
     logits = trial.valid_logits
     assert logits is not None
     shares = softmax(logits.astype(np.float64))
-    answers, sure = shares.argmax(axis=1), shares.max(axis=1)
+    answers, confidence = shares.argmax(axis=1), shares.max(axis=1)
     wrong = np.flatnonzero(answers != record.valid_labels)
-    return _pictures(record, wrong, answers, sure)
+    return _pictures(record, wrong, answers, confidence)
 
 
 def doubts(record: Record) -> Doubts:
@@ -56,57 +56,59 @@ def doubts(record: Record) -> Doubts:
         shares = softmax(trial.valid_logits.astype(np.float64))
         total += shares / len(good)
         answers.append(shares.argmax(axis=1))
-    agreed = np.all(np.stack(answers) == answers[0], axis=0)
-    against = np.flatnonzero(agreed & (answers[0] != record.valid_labels))
-    return Doubts(len(good), len(against), _pictures(record, against, answers[0], total.max(axis=1)))
+    is_unanimous = np.all(np.stack(answers) == answers[0], axis=0)
+    disagreements = np.flatnonzero(is_unanimous & (answers[0] != record.valid_labels))
+    return Doubts(len(good), len(disagreements), _pictures(record, disagreements, answers[0], total.max(axis=1)))
 
 
-def doubts_sentence(found: Doubts) -> str:
+def doubts_sentence(result: Doubts) -> str:
     """Returns, in words, how labels were checked and how many are doubted."""
     good = "COMPLETE ones within two standard errors of the best"
-    if found.trials < FEWEST_GOOD:
-        verb = "is" if found.trials == 1 else "are"
-        return f"Not asked: that takes {FEWEST_GOOD} good trials, {good}, and there {verb} {found.trials}."
-    if not found.found:
-        return f"None: no validation image is taken for the same other class by all {found.trials} good trials, {good}."
-    of = counted(found.found, "validation image")
-    more = "" if found.found <= len(found.pictures) else f" The {len(found.pictures)} that they are surest of:"
+    if result.trials < FEWEST_GOOD:
+        verb = "is" if result.trials == 1 else "are"
+        return f"Not asked: that takes {FEWEST_GOOD} good trials, {good}, and there {verb} {result.trials}."
+    if not result.found:
+        return (
+            f"None: no validation image is taken for the same other class by all {result.trials} good trials, {good}."
+        )
+    images = counted(result.found, "validation image")
+    heading = "" if result.found <= len(result.pictures) else f" The {len(result.pictures)} that they are surest of:"
     return (
-        f"All {found.trials} good trials, {good}, say the same other class of {of}. Either the label is wrong or the "
-        f"image is hard: look and see.{more}"
+        f"All {result.trials} good trials, {good}, say the same other class of {images}. Either the label is wrong or "
+        f"the image is hard: look and see.{heading}"
     )
 
 
 def good_trials(record: Record) -> list[TrialRecord]:
     """Returns at most `MOST_GOOD` COMPLETE trials within two standard errors of the best, whose logits were kept."""
-    kept = [
+    candidates = [
         trial
         for trial in record.ranked
         if trial.state == State.COMPLETE and trial.number not in record.damaged and trial.valid_logits is not None
     ]
-    error = standard_error(record, kept[0]) if kept else None
+    error = standard_error(record, candidates[0]) if candidates else None
     if error is None:
         return []
-    best = kept[0].value or 0.0
-    return [trial for trial in kept if abs((trial.value or 0.0) - best) <= 2 * error][:MOST_GOOD]
+    best = candidates[0].value or 0.0
+    return [trial for trial in candidates if abs((trial.value or 0.0) - best) <= 2 * error][:MOST_GOOD]
 
 
-def _pictures(record: Record, images: np.ndarray, answers: np.ndarray, sure: np.ndarray) -> list[Picture]:
+def _pictures(record: Record, images: np.ndarray, answers: np.ndarray, confidence: np.ndarray) -> list[Picture]:
     """Returns at most `MOST_PICTURES` of some images, the one with the highest probability first.
 
     Args:
       record: the sweep.
       images: the numbers of the images to choose from.
       answers: (N,) the predicted class of every validation image.
-      sure: (N,) the probability of this class.
+      confidence: (N,) the probability of this class.
     """
     ids, pixels = record.valid_ids, record.valid_images
     return [
         Picture(
             id=plain(ids[image]) if ids else f"image {image}",
             label=plain(record.classes[record.valid_labels[image]]),
-            said=f"{plain(record.classes[answers[image]])}, {100 * sure[image]:.0f} %",
+            said=f"{plain(record.classes[answers[image]])}, {100 * confidence[image]:.0f} %",
             pixels=None if pixels is None else pixels[image],
         )
-        for image in images[np.argsort(-sure[images], kind="stable")][:MOST_PICTURES]
+        for image in images[np.argsort(-confidence[images], kind="stable")][:MOST_PICTURES]
     ]

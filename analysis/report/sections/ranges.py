@@ -55,8 +55,12 @@ class Range:
         if self.advice == Advice.NOTHING:
             return self.advice
         is_best = min(self.place, 1 - self.place) <= EDGE
-        why = "at its edge" if is_best else f"most of the best {len(self.leaders)} are near its edge"
-        return f"{why}; {self.low} {self.advice}" if self.advice == Advice.AS_LOW_AS_CAN_BE else f"{why}: {self.advice}"
+        reason = "at its edge" if is_best else f"most of the best {len(self.leaders)} are near its edge"
+        return (
+            f"{reason}; {self.low} {self.advice}"
+            if self.advice == Advice.AS_LOW_AS_CAN_BE
+            else f"{reason}: {self.advice}"
+        )
 
 
 def ranges(record: Record) -> list[Range]:
@@ -64,16 +68,16 @@ def ranges(record: Record) -> list[Range]:
     best = record.best
     if best is None:
         return []
-    frozen = record.study.get_trials(deepcopy=False)
+    frozen_trials = record.study.get_trials(deepcopy=False)
     leaders = [trial for trial in record.ranked if trial.state == State.COMPLETE][:LEADERS]
     rows = []
-    for parameter, drawn_from in frozen[best.number].distributions.items():
+    for parameter, drawn_from in frozen_trials[best.number].distributions.items():
         name = shown_name(parameter)
         distribution = best.ranges[name]
         if not isinstance(distribution, IntDistribution | FloatDistribution) or distribution.single():
             continue
-        same = [trial for trial in leaders if frozen[trial.number].distributions.get(parameter) == drawn_from]
-        places = tuple(place_in(trial.ranges[name], trial.params[name]) for trial in same)
+        peers = [trial for trial in leaders if frozen_trials[trial.number].distributions.get(parameter) == drawn_from]
+        places = tuple(place_in(trial.ranges[name], trial.params[name]) for trial in peers)
         side = _side(places)
         rows.append(
             Range(
@@ -155,7 +159,7 @@ def ranges_figure(rows: list[Range]) -> Figure | None:
             [f"{row.name}={row.best}\nrange {row.low} to {row.high}" for row in rows],
         ),
     )
-    says = (
+    caption = (
         f"Where the best trial and the next best of the {LEADERS} on top lie in the range of each number, along the "
         f"scale it was searched on. Beyond a dashed line, within {100 * EDGE:.0f} % of an end, is the edge."
     )
@@ -165,7 +169,7 @@ def ranges_figure(rows: list[Range]) -> Figure | None:
         tuple(s for s in series if len(s.x)),
         height_px=rows_height_px(len(rows)) + 30,
     )
-    return Figure("ranges", says, (chart,))
+    return Figure("ranges", caption, (chart,))
 
 
 def ranges_sentence(rows: list[Range]) -> str:

@@ -24,12 +24,12 @@ def slices(record: Record) -> Figure | None:
     """Returns the figure of the value over each parameter, the most important first; None without parameters."""
     order = [row.name for row in importances(record)[0]]
     trials = sorted(record.ranked, key=lambda trial: trial.number)
-    varied = {name for trial in trials for name, distribution in trial.ranges.items() if not distribution.single()}
-    names = sorted(varied, key=lambda name: (order.index(name) if name in order else len(order), name))
+    params = {name for trial in trials for name, distribution in trial.ranges.items() if not distribution.single()}
+    names = sorted(params, key=lambda name: (order.index(name) if name in order else len(order), name))
     if not names:
         return None
     left_out = f" Of {len(names)} parameters the first {MOST_SLICES} are shown." if len(names) > MOST_SLICES else ""
-    says = (
+    caption = (
         f"The {record.metric.words} of each trial over one parameter at a time, the most important first: "
         f"filled, COMPLETE; hollow, PRUNED; the star is the best.{left_out}"
     )
@@ -40,23 +40,23 @@ def slices(record: Record) -> Figure | None:
         margin = STAR * (high - low)
         y = linear_axis("", low - margin, high + margin, FEW_TICKS)  # the same axis for all charts
     charts = tuple(_slice(record, name, trials, y) for name in names[:MOST_SLICES])
-    return Figure("slices", says, charts)
+    return Figure("slices", caption, charts)
 
 
 def _slice(record: Record, name: str, trials: list[TrialRecord], y: Axis) -> Chart:
     series = []
-    drawn = [trial for trial in trials if name in trial.ranges and not trial.ranges[name].single()]
-    ranges = [trial.ranges[name] for trial in drawn]
+    sampled_trials = [trial for trial in trials if name in trial.ranges and not trial.ranges[name].single()]
+    ranges = [trial.ranges[name] for trial in sampled_trials]
     choices = list(dict.fromkeys(str(c) for d in ranges if isinstance(d, CategoricalDistribution) for c in d.choices))
     for look in (State.PRUNED, State.COMPLETE, "best"):
-        shown = [trial for trial in drawn if (trial is record.best if look == "best" else trial.state == look)]
-        x = [_place_on_axis(trial, name, choices) for trial in shown]
+        group = [trial for trial in sampled_trials if (trial is record.best if look == "best" else trial.state == look)]
+        x = [_place_on_axis(trial, name, choices) for trial in group]
         texts = [
             f"trial {trial.number}, {trial.state}\n{name}={value_text(trial.params[name])}: "
             f"{record.metric.scale.value(trial.value)}"
-            for trial in shown
+            for trial in group
         ]
-        series.append(Series(look, x, [on_axis(record, trial.value) for trial in shown], texts=texts))
+        series.append(Series(look, x, [on_axis(record, trial.value) for trial in group], texts=texts))
     return Chart(_axis(ranges, choices), y, tuple(s for s in series if len(s.x)), name, height_px=200)
 
 

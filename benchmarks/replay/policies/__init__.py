@@ -52,7 +52,7 @@ class PolicyKind:
       shown: its name in tables.
       new: makes the policy; a module's function or a `partial` of one, because other processes must be able to load it.
       draws_configs: whether it has a sampler; otherwise its configs come in the order that all policies share.
-      budgets: how many times the time of the others it gets.
+      budgets: its time as a multiple of the time of the others.
     """
 
     name: str

@@ -19,36 +19,37 @@ class OneEpoch:
         self._until = FIRST_SECONDS * task.limit.seconds
         self._share = 1.0 if task.limit.trials is None else BEST
         self._epochs: list[int] = []
-        self._waiting: dict[int, float] = {}
-        self._first: set[int] = set()  # the trials that are in their first epoch
-        self._resumed = 0
+        self._waiting_values: dict[int, float] = {}  # by trial, after its first epoch
+        self._in_first_epoch: set[int] = set()  # numbers of trials
+        self._resumed_count = 0
 
     def next(self, now: float, may_draw: bool) -> New | Resume | None:
         """Draws a config while there is time for first epochs, then resumes the best waiting trial."""
         if may_draw and now < self._until:
             return New()
-        if self._first or not self._waiting or self._resumed >= math.ceil(self._share * len(self._epochs)):
+        max_resumed = math.ceil(self._share * len(self._epochs))
+        if self._in_first_epoch or not self._waiting_values or self._resumed_count >= max_resumed:
             return None
-        self._resumed += 1
-        number = max(self._waiting, key=lambda each: (self._waiting[each], -each))
-        del self._waiting[number]
+        self._resumed_count += 1
+        number = max(self._waiting_values, key=lambda each: (self._waiting_values[each], -each))
+        del self._waiting_values[number]
         return Resume(number, self._epochs[number])
 
     def begun(self, number: int, config: Values) -> int:
         """Lets a new trial run for one epoch."""
         self._epochs.append(config["epochs"])
-        self._first.add(number)
+        self._in_first_epoch.add(number)
         return 1
 
     def reported(self, number: int, values: np.ndarray) -> int | None:
         """Lets the trial wait after its first epoch."""
-        self._first.remove(number)
-        self._waiting[number] = float(values[-1])
+        self._in_first_epoch.remove(number)
+        self._waiting_values[number] = float(values[-1])
         return None
 
     def ended(self, number: int, values: np.ndarray, has_diverged: bool) -> None:
-        """Takes note that the trial no longer is in its first epoch."""
-        self._first.discard(number)
+        """Takes note that the trial is no longer in its first epoch."""
+        self._in_first_epoch.discard(number)
 
 
 KIND = PolicyKind("one_epoch", "one epoch, then the best", OneEpoch, draws_configs=False)

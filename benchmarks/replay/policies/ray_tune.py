@@ -58,16 +58,16 @@ class RayTune:
 
     def reported(self, number: int, values: np.ndarray) -> int | None:
         """Asks the scheduler after each epoch whether the trial continues."""
-        return len(values) + 1 if self._goes_on(number, values) else None
+        return len(values) + 1 if self._continues(number, values) else None
 
     def ended(self, number: int, values: np.ndarray, has_diverged: bool) -> None:
         """Tells scheduler and searcher that the trial has failed or ended."""
         if has_diverged:
             self._searcher.on_trial_complete(str(number), error=True)
-        elif self._goes_on(number, values):
+        elif self._continues(number, values):
             self._complete(number, _result(values))
 
-    def _goes_on(self, number: int, values: np.ndarray) -> bool:
+    def _continues(self, number: int, values: np.ndarray) -> bool:
         result = _result(values)
         if self._scheduler.on_trial_result(None, Trial(str(number)), result) == self._scheduler.STOP:
             self._complete(number, result)

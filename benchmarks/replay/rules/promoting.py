@@ -20,10 +20,10 @@ class Promoting:
 
     def next(self, now: float, may_draw: bool) -> New | Resume | None:
         """Resumes a waiting trial that may continue, or else draws a new one."""
-        asked = [self._entrants[number] for number in sorted(self._paused)]
+        candidates = [self._entrants[number] for number in sorted(self._paused)]
         is_last = not may_draw and not self._before_rungs
-        if asked and (promoted := self._rule.going_on(asked, self._entrants, is_last=is_last)):
-            number = promoted[0]
+        if candidates and (promotions := self._rule.going_on(candidates, self._entrants, is_last=is_last)):
+            number = promotions[0]
             self._paused.remove(number)
             self._draws.passed(number, np.array(list(self._values[number].values())))
             return Resume(number, self._next_stop(number))
@@ -58,8 +58,8 @@ class Promoting:
         return best
 
     def _next_stop(self, number: int) -> int:
-        epochs, done = self._entrants[number].epochs, len(self._values[number])
-        rungs = [rung for rung in self._rule.rungs(epochs) if rung > done]
+        epochs, epochs_done = self._entrants[number].epochs, len(self._values[number])
+        rungs = [rung for rung in self._rule.rungs(epochs) if rung > epochs_done]
         if rungs:
             self._before_rungs.add(number)
         return min(rungs, default=epochs)

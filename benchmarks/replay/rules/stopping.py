@@ -74,5 +74,5 @@ class Stopping:
         self._study.trials[number].intermediate_values = dict(enumerate(best.tolist(), start=1))
         return best
 
-    def _next_stop(self, epochs: int, done: int) -> int:
-        return min((rung for rung in self._pruner.rungs(epochs) if rung > done), default=epochs)
+    def _next_stop(self, epochs: int, epochs_done: int) -> int:
+        return min((rung for rung in self._pruner.rungs(epochs) if rung > epochs_done), default=epochs)

@@ -1,4 +1,4 @@
-"""The worlds, which differ in how they assume that configs train that the table does not have.
+"""The worlds, which differ in their assumption about the training of configs that are not in the table.
 
 A world is a file `NAME.py` with a `KIND`. To add one, add its file and its name.
 """

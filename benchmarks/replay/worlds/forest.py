@@ -1,12 +1,12 @@
 """A world with a course for any config, which random forests predict from the recorded ones, with a realistic error.
 
 There is a forest for the value at each of a few points of a training, and one for the seconds of an epoch. Between the
-points a course is straight. To the prediction an error is added, which the forests made on a recorded curve, epoch by
-epoch and on each half of the images. That curve is drawn at random from those with about the same predicted final
+points a course is linear. An error is added to the prediction: the one that the forests made on a recorded curve, epoch
+by epoch and on each half of the images. That curve is drawn at random from those with about the same predicted final
 value. So a config has luck that both halves share, and each half has noise of its own. The errors are those of trees
 that did not see the curve.
 
-Beyond the recorded ranges, a forest predicts what it does at their ends. This flatters the old search, whose space has
+Beyond the recorded ranges, a forest predicts the same as at their ends. This flatters the old search, whose space has
 learning rates at which nets diverge.
 """
 
@@ -28,7 +28,7 @@ from sweep.trainable.config import TrialConfig
 
 PARTS = (9, 3, 3 / 2, 1)  # besides the first epoch, the points are the number of epochs divided by each of these
 SHOWN_POINTS = ("one epoch", "a ninth", "a third", "two thirds", "all")
-ALIKE = 0.1  # the error comes from one of this share of curves, those with the nearest predicted final values
+ALIKE_SHARE = 0.1  # the error comes from one of this share of curves, those with the nearest predicted final values
 
 
 class Surrogate:
@@ -43,8 +43,8 @@ class Surrogate:
 
     def predict(self, config: TrialConfig) -> tuple[np.ndarray, float]:
         """Returns (epochs,) values without any error, and the logarithm of the seconds of an epoch."""
-        predicted = self._forests.predict(self._features.vector(config.to_dict()))
-        return course(predicted[:-1], config.epochs), float(predicted[-1])
+        predictions = self._forests.predict(self._features.vector(config.to_dict()))
+        return course(predictions[:-1], config.epochs), float(predictions[-1])
 
     def row_alike(self, final: float, luck: float) -> int:
         """Returns the number of a curve with about the same predicted final value.
@@ -52,9 +52,9 @@ class Surrogate:
         Args:
           luck: in [0, 1), which chooses among such curves.
         """
-        count = max(1, round(ALIKE * len(self._curves)))
+        count = max(1, round(ALIKE_SHARE * len(self._curves)))
         place = int(np.searchsorted(self._finals, final)) - count // 2
-        return int(self._by_final[min(max(place, 0), len(self._curves) - count) + int(luck * count)])
+        return int(self._rows_by_final[min(max(place, 0), len(self._curves) - count) + int(luck * count)])
 
     def errors(self, values: list[np.ndarray]) -> list[np.ndarray]:
         """Returns (2, epochs) for each curve: how much better it was than predicted, on each half of the images.
@@ -63,14 +63,14 @@ class Surrogate:
           values: (2, epochs) of each curve, up to where it diverged.
         """
         return [
-            padded(each, curve.config["epochs"], self.chance) - course(predicted[:-1], curve.config["epochs"])
-            for each, curve, predicted in zip(values, self._curves, self._forests.out_of_bag, strict=True)
+            padded(each, curve.config["epochs"], self.chance) - course(predictions[:-1], curve.config["epochs"])
+            for each, curve, predictions in zip(values, self._curves, self._forests.out_of_bag, strict=True)
         ]
 
     def explained(self) -> list[float]:
         """Returns the share of the values' variance at each point that the forests explain, out of bag."""
-        targets, predicted = self._targets[:, :-1], self._forests.out_of_bag[:, :-1]
-        shares: np.ndarray = 1 - ((targets - predicted) ** 2).mean(axis=0) / targets.var(axis=0)
+        targets, predictions = self._targets[:, :-1], self._forests.out_of_bag[:, :-1]
+        shares: np.ndarray = 1 - ((targets - predictions) ** 2).mean(axis=0) / targets.var(axis=0)
         return shares.tolist()
 
     def rank_correlation(self) -> float:
@@ -97,12 +97,12 @@ class Surrogate:
         return np.array([*values[points(epochs) - 1], math.log(curve.seconds.mean())])
 
     @cached_property
-    def _by_final(self) -> np.ndarray:
+    def _rows_by_final(self) -> np.ndarray:
         return np.argsort(self._forests.out_of_bag[:, -2], kind="stable")
 
     @cached_property
     def _finals(self) -> np.ndarray:
-        finals: np.ndarray = self._forests.out_of_bag[self._by_final, -2]
+        finals: np.ndarray = self._forests.out_of_bag[self._rows_by_final, -2]
         return finals
 
 
@@ -112,15 +112,15 @@ def points(epochs: int) -> np.ndarray:
 
 
 def course(values: np.ndarray, epochs: int) -> np.ndarray:
-    """Returns (epochs,) values that are straight between the points; of points at the same epoch, the last counts."""
-    at = dict(zip(points(epochs).tolist(), values.tolist(), strict=True))
-    return np.interp(np.arange(1, epochs + 1), list(at), list(at.values()))
+    """Returns (epochs,) values that are linear between the points; of points at the same epoch, the last counts."""
+    values_at = dict(zip(points(epochs).tolist(), values.tolist(), strict=True))
+    return np.interp(np.arange(1, epochs + 1), list(values_at), list(values_at.values()))
 
 
 def padded(values: np.ndarray, epochs: int, chance: float) -> np.ndarray:
     """Returns (..., epochs) values, which are the chance level after a net has diverged."""
-    missing = epochs - values.shape[-1]
-    return np.concatenate([values, np.full((*values.shape[:-1], missing), chance)], axis=-1)
+    missing_epochs = epochs - values.shape[-1]
+    return np.concatenate([values, np.full((*values.shape[:-1], missing_epochs), chance)], axis=-1)
 
 
 class Forest:
@@ -138,19 +138,19 @@ class Forest:
     def training(self, number: int, config: TrialConfig | None) -> Training:
         """Returns the predicted course of a trial."""
         if config is not None:
-            return self._predicted(number, config)
+            return self._predict(number, config)
         if number not in self._common:
             trial = UniformTrial(np.random.default_rng([self._seed, number, 0]))
-            self._common[number] = self._predicted(number, self._surrogate.space.config(trial))
+            self._common[number] = self._predict(number, self._surrogate.space.config(trial))
         return self._common[number]
 
-    def _predicted(self, number: int, config: TrialConfig) -> Training:
+    def _predict(self, number: int, config: TrialConfig) -> Training:
         values, log_seconds = self._surrogate.predict(config)
         row = self._surrogate.row_alike(values[-1], np.random.default_rng([self._seed, number, 1]).random())
         errors = self._errors[row]
         last = errors.shape[1] - 1
-        at = np.rint(np.linspace(0, last, config.epochs)).astype(int) if config.epochs > 1 else np.array([last])
-        seen, scored = np.clip(values + errors[:, at], 0.0, 1.0)[[self._half, 1 - self._half]]
+        columns = np.rint(np.linspace(0, last, config.epochs)).astype(int) if config.epochs > 1 else np.array([last])
+        seen, scored = np.clip(values + errors[:, columns], 0.0, 1.0)[[self._half, 1 - self._half]]
         seconds = math.exp(log_seconds + self._surrogate.log_seconds_errors[row])
         return Training(config.to_dict(), seen, scored, np.full(config.epochs, seconds))
 
@@ -161,9 +161,9 @@ surrogate_of = cache(Surrogate)
 def known(table: Table) -> dict[str, float]:
     """Returns figures of how well the forests predict configs that they have not seen."""
     surrogate = surrogate_of(table)
-    explained = zip(SHOWN_POINTS, surrogate.explained(), strict=True)
-    of_final = {"rank correlation of the final values": surrogate.rank_correlation()}
-    return {f"variance explained after {point}": share for point, share in explained} | of_final
+    shares = zip(SHOWN_POINTS, surrogate.explained(), strict=True)
+    correlation = {"rank correlation of the final values": surrogate.rank_correlation()}
+    return {f"variance explained after {point}": share for point, share in shares} | correlation
 
 
 def new(table: Table) -> Worlds:

@@ -29,12 +29,12 @@ class Distances:
 
     def to_rows(self, config: Values) -> np.ndarray:
         """Returns (rows,) the distances of a config from the table's configs."""
-        apart = np.abs(self._ranks - self._ranked(self._features.vector(config))).sum(axis=1)
+        rank_gaps = np.abs(self._ranks - self._rank(self._features.vector(config))).sum(axis=1)
         is_other = np.array([each["arch"] != config["arch"] for each in self._configs])
-        distances: np.ndarray = apart + OTHER_ARCHITECTURE * is_other
+        distances: np.ndarray = rank_gaps + OTHER_ARCHITECTURE * is_other
         return distances
 
-    def _ranked(self, features: np.ndarray) -> np.ndarray:
+    def _rank(self, features: np.ndarray) -> np.ndarray:
         columns = zip(self._columns, features, strict=True)
         return np.array([np.searchsorted(column, value) / len(column) for column, value in columns])
 
@@ -48,7 +48,7 @@ class Distances:
 
     @cached_property
     def _ranks(self) -> np.ndarray:
-        return np.stack([self._ranked(row) for row in self._rows])
+        return np.stack([self._rank(row) for row in self._rows])
 
 
 class Nearest(Rows):
@@ -57,15 +57,15 @@ class Nearest(Rows):
     def __init__(self, splits: Splits, distances: Distances, seed: int, half: int) -> None:
         super().__init__(splits, seed, half)
         self._distances = distances
-        self._had = np.zeros(len(splits.curves), bool)
+        self._is_used = np.zeros(len(splits.curves), bool)
 
     def training(self, number: int, config: TrialConfig | None) -> Training:
         """Returns the nearest curve that was not used, or the next one in the shared order."""
         if config is None:
-            row = int(next(row for row in self._order if not self._had[row]))
+            row = int(next(row for row in self._order if not self._is_used[row]))
         else:
-            row = int(np.where(self._had, np.inf, self._distances.to_rows(config.to_dict())).argmin())
-        self._had[row] = True
+            row = int(np.where(self._is_used, np.inf, self._distances.to_rows(config.to_dict())).argmin())
+        self._is_used[row] = True
         return self.row(row)
 
 

@@ -20,31 +20,31 @@ def opened(data: bytes, kind: str) -> Opened:
     return Opened(upright_size((image.height, image.width), orientation_of(image)), lambda _: pixels_of(image))
 
 
-def upright_size(stored: Size, orientation: int) -> Size:
+def upright_size(size: Size, orientation: int) -> Size:
     """Returns the size of an image after it is turned as EXIF says."""
-    return stored[::-1] if orientation in (5, 6, 7, 8) else stored
+    return size[::-1] if orientation in (5, 6, 7, 8) else size
 
 
 def orientation_of(image: Image.Image) -> int:
     """Returns the orientation number in EXIF; 1, which is upright, if there is none that can be read."""
     # damaged metadata does not harm the pixels, and Pillow raises a dozen kinds of errors for it
     with suppress(Exception):
-        found = image.getexif().get(ORIENTATION, 1)
-        return found if found in range(1, 9) else 1
+        orientation = image.getexif().get(ORIENTATION, 1)
+        return orientation if orientation in range(1, 9) else 1
     return 1
 
 
 def pixels_of(image: Image.Image) -> Pixels:
     """Decodes the first frame."""
     image.load()
-    pixels, remarks = _converted(image)
+    pixels, remarks = _convert(image)
     pixels = turned(pixels, orientation_of(image))
     if _is_animated(image):
         remarks += (FIRST_FRAME,)
     return pixels, remarks
 
 
-def _converted(image: Image.Image) -> Pixels:
+def _convert(image: Image.Image) -> Pixels:
     """Returns an image as RGB, with remarks."""
     if image.mode.startswith("I"):
         samples = np.asarray(image)

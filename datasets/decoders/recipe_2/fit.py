@@ -22,9 +22,9 @@ def box(image: Size, size: Size, fit: str) -> Box:
     height, width = image
     if fit != CROP:
         return 0, 0, height, width
-    wide = height * size[1] < width * size[0]
-    inner_height = height if wide else max(1, round(width * size[0] / size[1]))
-    inner_width = max(1, round(height * size[1] / size[0])) if wide else width
+    is_wide = height * size[1] < width * size[0]
+    inner_height = height if is_wide else max(1, round(width * size[0] / size[1]))
+    inner_width = max(1, round(height * size[1] / size[0])) if is_wide else width
     return (height - inner_height) // 2, (width - inner_width) // 2, inner_height, inner_width
 
 

@@ -22,7 +22,7 @@ def to_rgb(samples: np.ndarray, is_bgr: bool = False) -> Pixels:
       is_bgr: the colours are in the order of OpenCV.
 
     Raises:
-      ImageError: the samples are others.
+      ImageFileError: the samples are others.
     """
     channels = samples.shape[2] if samples.ndim == 3 else 1
     if samples.ndim not in (2, 3) or not 1 <= channels <= 4:
@@ -62,7 +62,7 @@ def by_opencv(data: bytes, flags: int) -> np.ndarray:
     """Returns the pixels that OpenCV decodes, with colours in its order unless the flags ask for RGB.
 
     Raises:
-      ImageError: it cannot decode them.
+      ImageFileError: it cannot decode them.
     """
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if pixels is None:  # OpenCV returns None instead of raising an error
@@ -90,10 +90,10 @@ def _conversion(samples: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     if samples.dtype == np.bool_:
         return lambda part: part.astype(np.uint8) * 255
     if samples.dtype.kind == "f":
-        least, most = samples.min(initial=0), samples.max(initial=0)
-        if not (least >= 0 and most <= 1):  # NaN, too
+        low, high = samples.min(initial=0), samples.max(initial=0)
+        if not (low >= 0 and high <= 1):  # NaN, too
             rule = "must have values from 0 to 1 where they are floats"
-            raise ImageFileError(f"{rule}, got {least:.6g} to {most:.6g}", STORE)
+            raise ImageFileError(f"{rule}, got {low:.6g} to {high:.6g}", STORE)
         return lambda part: np.rint(part * 255).astype(np.uint8)
     raise ImageFileError(f"must have 8 or 16 bits a channel without a sign, got {samples.dtype}", STORE)
 

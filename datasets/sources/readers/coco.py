@@ -40,22 +40,22 @@ def read(data: bytes, place: str, file: str) -> Columns | None:
     )
     lines = tuple(range(1, len(rows) + 1))
     header = (*HEADER, *more)
-    separator = BETWEEN if any(len(some) > 1 for some in labels.values()) else None
+    separator = BETWEEN if any(len(each) > 1 for each in labels.values()) else None
     label = 1 if labels else None
     return Columns(
         place, file, header, rows, lines, id_column=0, label_column=label, other_id_column=2, labels_separator=separator
     )
 
 
-def _id(found: dict[str, Any], other: str) -> str:
+def _id(entry: dict[str, Any], annotation_key: str) -> str:
     """Returns the id of an image or a category, which some data sets store under the key that annotations use."""
-    return str(found.get("id", found.get(other, "")))
+    return str(entry.get("id", entry.get(annotation_key, "")))
 
 
 def _objects(content: Any, key: str) -> list[dict[str, Any]]:
     """Returns the list of objects under a key; empty if there is none."""
-    found = content.get(key) if isinstance(content, dict) else None
-    return found if isinstance(found, list) and all(isinstance(each, dict) for each in found) else []
+    value = content.get(key) if isinstance(content, dict) else None
+    return value if isinstance(value, list) and all(isinstance(each, dict) for each in value) else []
 
 
 READER = Reader((".json",), read)

@@ -14,11 +14,11 @@ def read(data: bytes, place: str, file: str) -> Columns | None:
         if not line.strip():
             continue
         try:
-            found = json.loads(line)
+            content = json.loads(line)
         except (ValueError, RecursionError):
-            found = None
-        if isinstance(found, dict):
-            objects.append(found)
+            content = None
+        if isinstance(content, dict):
+            objects.append(content)
             lines.append(number)
         else:
             problems.append(Problem(f"{place}:{number}", "line must be a JSON object", "", "mend it"))

@@ -48,12 +48,12 @@ def read(data: bytes, place: str, file: str) -> Columns | None:
     vectors = dict(_vectors(variables))
     if splits := _splits(vectors):
         return _columns(place, file, {"image": [name for name, _ in splits], "split": [split for _, split in splits]})
-    of_length: dict[int, dict[str, list[str]]] = defaultdict(dict)
+    by_length: dict[int, dict[str, list[str]]] = defaultdict(dict)
     for name, values in vectors.items():
-        of_length[len(values)][name] = values
-    if not of_length:
+        by_length[len(values)][name] = values
+    if not by_length:
         return None
-    columns = max(of_length.values(), key=lambda some: (len(some), len(next(iter(some.values())))))
+    columns = max(by_length.values(), key=lambda group: (len(group), len(next(iter(group.values())))))
     if len(columns) == 1:  # a lone vector must be in the order of the images
         columns = {"row": [str(row + 1) for row in range(len(next(iter(columns.values()))))], **columns}
     return _columns(place, file, columns)
@@ -66,36 +66,36 @@ def _columns(place: str, file: str, columns: dict[str, list[str]]) -> Columns:
 
 
 def _splits(vectors: dict[str, list[str]]) -> list[tuple[str, str]]:
-    """Returns the numbers of images with their splits, if all vectors are lists of these: `trnid`, `valid`, `tstid`."""
-    found = {}
+    """Returns the numbers of images with their splits, if all vectors are such lists: `trnid`, `valid`, `tstid`."""
+    by_split = {}
     for name, values in vectors.items():
         stem = next((name.removesuffix(end) for end in IDS if name.endswith(end)), name)
         split = OF_WORD.get(stem.lower())
         if split is None or not all(value.isdigit() for value in values):
             return []
-        found[split] = values
-    return [(value, split) for split, values in found.items() for value in values] if len(found) > 1 else []
+        by_split[split] = values
+    return [(value, split) for split, values in by_split.items() for value in values] if len(by_split) > 1 else []
 
 
 def _vectors(variables: Mapping[str, Value]) -> Iterator[tuple[str, list[str]]]:
-    """Yields the vectors of two or more values as text, also those in structures."""
+    """Yields the vectors of two or more values as text, including the vectors in structures."""
     for name, value in variables.items():
         if isinstance(value, dict):
-            lone = {key: _lone(some) for key, some in value.items()}
-            yield from _vectors(lone)
+            fields = {key: _single_vector(values) for key, values in value.items()}
+            yield from _vectors(fields)
             continue
         texts = [text for each in value if (text := _text(each)) is not None]
         if len(texts) == len(value) > 1:
             yield name, texts
 
 
-def _lone(values: list[Any]) -> list[Any]:
+def _single_vector(values: list[Any]) -> list[Any]:
     """Returns the vector in a field of a structure that has one element; otherwise the values themselves."""
     return values[0] if len(values) == 1 and isinstance(values[0], list) else values
 
 
 def _text(value: Any) -> str | None:
-    """Returns a number or a text, also one in a cell of its own, as text; None for anything else."""
+    """Returns a number or a text, even if it lies in a cell of its own, as text; None for anything else."""
     while isinstance(value, list) and len(value) == 1:
         (value,) = value
     if isinstance(value, float) and value.is_integer():
@@ -106,7 +106,7 @@ def _text(value: Any) -> str | None:
 def _variables(elements: "_Elements") -> Iterator[tuple[str, Value]]:
     """Yields the names and the values of a file's variables, up to `MOST_BYTES`."""
     room = MOST_BYTES
-    while elements.left():
+    while elements.has_next():
         kind, body = elements.next()
         if kind == PACKED:
             unpacker = zlib.decompressobj()
@@ -129,11 +129,11 @@ class _Elements:
 
     data: memoryview
     order: str
-    at: int = 0
+    position: int = 0
 
-    def left(self) -> bool:
+    def has_next(self) -> bool:
         """Returns whether an element is left."""
-        return self.at < len(self.data)
+        return self.position < len(self.data)
 
     def next(self) -> tuple[int, memoryview]:
         """Returns the type and the bytes of the next element.
@@ -141,40 +141,40 @@ class _Elements:
         Raises:
           ValueError: the data ends before the element does.
         """
-        kind, size = struct.unpack_from(f"{self.order}II", self.data, self.at)
-        start, padded = self.at + 8, size if kind == PACKED else -(-size // 8) * 8
+        kind, size = struct.unpack_from(f"{self.order}II", self.data, self.position)
+        start, padded = self.position + 8, size if kind == PACKED else -(-size // 8) * 8
         if kind >> 16:  # a small element, whose data is in its tag
-            kind, size, start, padded = kind & 0xFFFF, kind >> 16, self.at + 4, 4
+            kind, size, start, padded = kind & 0xFFFF, kind >> 16, self.position + 4, 4
         if size > len(self.data) - start or size > padded:
             raise ValueError("ends before its data does")
-        self.at = start + padded
+        self.position = start + padded
         return kind, self.data[start : start + size]
 
-    def values(self, most: int = MOST_AXES) -> list[Any]:
+    def values(self, max_count: int = MOST_AXES) -> list[Any]:
         """Returns the numbers in the next element.
 
         Raises:
-          ValueError: there are more than `most`.
+          ValueError: there are more than `max_count`.
         """
         kind, body = self.next()
         if kind not in DTYPES:
             raise ValueError(f"holds numbers of an unknown type, {kind}")
         dtype = np.dtype(self.order + DTYPES[kind])
-        if len(body) % dtype.itemsize or len(body) > most * dtype.itemsize:
-            raise ValueError(f"says that it holds {most:,} numbers, and has other {len(body):,} bytes")
+        if len(body) % dtype.itemsize or len(body) > max_count * dtype.itemsize:
+            raise ValueError(f"says that it holds {max_count:,} numbers, and has other {len(body):,} bytes")
         return np.frombuffer(body, dtype).tolist()
 
     def text(self) -> str:
         """Returns the text in the next element."""
         kind, body = self.next()
         encoding = TEXTS.get(kind, "latin-1")
-        wide = "" if "utf-8" in encoding or "latin" in encoding else "-le" if self.order == "<" else "-be"
-        return bytes(body).decode(encoding + wide)
+        byte_order = "" if "utf-8" in encoding or "latin" in encoding else "-le" if self.order == "<" else "-be"
+        return bytes(body).decode(encoding + byte_order)
 
 
 def _matrix(elements: _Elements, depth: int) -> tuple[str, Value | None]:
     """Returns the name of an array and its values; None for values that are not a vector or cannot be read."""
-    if not elements.left():
+    if not elements.has_next():
         return "", []
     kind = elements.values()[0] & 0xFF
     shape = elements.values()
@@ -182,41 +182,41 @@ def _matrix(elements: _Elements, depth: int) -> tuple[str, Value | None]:
     count = math.prod(shape)
     is_vector = count == max(shape, default=0)
     if kind == TEXT:
-        text = elements.text() if elements.left() else ""
+        text = elements.text() if elements.has_next() else ""
         height = shape[0] if len(shape) == 2 else 1
         return name, [text[row::height].rstrip() for row in range(height)] if 0 < height <= len(text) else [text]
     if kind in NUMBERS:
-        return name, elements.values(count) if is_vector and elements.left() else None
+        return name, elements.values(count) if is_vector and elements.has_next() else None
     if kind not in (CELL, STRUCTURE) or depth > MOST_DEPTH:
         return name, None
     if kind == CELL:
-        cells = [_inner(elements, depth) for _ in _counted(count, elements)]
+        cells = [_inner_value(elements, depth) for _ in _count_elements(count, elements)]
         return name, cells if is_vector else None
     length = elements.values()[0]
     _, names = elements.next()
     if length < 1:
         raise ValueError("holds a structure whose fields have no names")
-    fields = [bytes(names[at : at + length]).split(b"\0")[0].decode("latin-1") for at in range(0, len(names), length)]
-    found: dict[str, list[Any]] = {field: [] for field in fields}
-    for _ in _counted(count if fields else 0, elements):
+    fields = [bytes(names[i : i + length]).split(b"\0")[0].decode("latin-1") for i in range(0, len(names), length)]
+    values: dict[str, list[Any]] = {field: [] for field in fields}
+    for _ in _count_elements(count if fields else 0, elements):
         for field in fields:
-            found[field].append(_inner(elements, depth))
-    return name, found
+            values[field].append(_inner_value(elements, depth))
+    return name, values
 
 
-def _counted(count: int, elements: _Elements) -> Iterator[int]:
+def _count_elements(count: int, elements: _Elements) -> Iterator[int]:
     """Yields the numbers below `count`.
 
     Raises:
       ValueError: the elements end before.
     """
     for number in range(count):
-        if not elements.left():
+        if not elements.has_next():
             raise ValueError("ends before its data does")
         yield number
 
 
-def _inner(elements: _Elements, depth: int) -> Any:
+def _inner_value(elements: _Elements, depth: int) -> Any:
     """Returns the value of a nested element."""
     kind, body = elements.next()
     return _matrix(_Elements(body, elements.order), depth + 1)[1] if kind == MATRIX else None

@@ -13,17 +13,17 @@ def read(data: bytes, place: str, file: str) -> Columns | None:
     import pyarrow.parquet as pq
 
     with as_value_errors():
-        found = pq.ParquetFile(io.BytesIO(data))
-        fields = list(found.schema_arrow)
-        if image_columns(found):
+        parquet_file = pq.ParquetFile(io.BytesIO(data))
+        fields = list(parquet_file.schema_arrow)
+        if image_columns(parquet_file):
             return None
         unread = [field.name for field in fields if pa.types.is_nested(field.type) or is_binary(field.type)]
-        flat = [field.name for field in fields if field.name not in unread]
-        table = found.read(columns=flat, use_threads=False)
-        columns = [[_text(value) for value in table.column(name).to_pylist()] for name in flat]
+        names = [field.name for field in fields if field.name not in unread]
+        table = parquet_file.read(columns=names, use_threads=False)
+        columns = [[_text(value) for value in table.column(name).to_pylist()] for name in names]
     rows = tuple(zip(*columns, strict=True))
     return (
-        Columns(place, file, tuple(flat), rows, tuple(range(1, len(rows) + 1)), unread=tuple(unread)) if rows else None
+        Columns(place, file, tuple(names), rows, tuple(range(1, len(rows) + 1)), unread=tuple(unread)) if rows else None
     )
 
 

@@ -24,10 +24,10 @@ def read(data: bytes, place: str, file: str) -> Columns | None:
     if "\0" in text:
         raise ValueError("must be text, and not have zero bytes (as UTF-16 without its mark has)")
     text, separator = without_preface(text)
-    probed = [line for line in text[: PROBED << 12].splitlines()[:PROBED] if line.strip()]
-    if not probed:
+    first_lines = [line for line in text[: PROBED << 12].splitlines()[:PROBED] if line.strip()]
+    if not first_lines:
         return None
-    separator = separator or _separator(probed)
+    separator = separator or _separator(first_lines)
     rows, lines, problems = _rows(text, separator, place)
     if not rows:
         return None
@@ -37,18 +37,19 @@ def read(data: bytes, place: str, file: str) -> Columns | None:
     width = max(width, len(rows[0])) if len(rows) > 1 and len(rows[0]) > width and not rows[0][width:] else width
     if separator in SEPARATORS:
         _mend_last(rows, width, separator)
-    good = [number for number, row in enumerate(rows) if len(row) == width]
+    valid_rows = [number for number, row in enumerate(rows) if len(row) == width]
     for number, row in enumerate(rows):
         if len(row) != width:
             rule, got = f"row must have {width} fields as the others", f"{len(row)}: {shown(','.join(row))}"
             problems.append(Problem(f"{place}:{lines[number]}", rule, got, "mend the row (quote a comma in a name)"))
-    kept, on = tuple(tuple(rows[number]) for number in good), tuple(lines[number] for number in good)
+    cells = tuple(tuple(rows[number]) for number in valid_rows)
+    line_numbers = tuple(lines[number] for number in valid_rows)
     return Columns(
         place,
         file,
         None,
-        kept,
-        on,
+        cells,
+        line_numbers,
         tuple(problems),
         encoding=encoding,
         separator=separator if separator in (*SEPARATORS, " ") else ",",
@@ -134,11 +135,11 @@ def _mend_last(rows: list[list[str]], width: int, separator: str) -> None:
     The last column counts as free text if its values rarely repeat, and if each field before it also occurs in other
     rows of its column, or that column never repeats a value.
     """
-    *before, last = (Counter(row[at] for row in rows if len(row) == width) for at in range(width))
-    if not before or len(last) <= MOSTLY * last.total():
+    *earlier_counts, last_counts = (Counter(row[index] for row in rows if len(row) == width) for index in range(width))
+    if not earlier_counts or len(last_counts) <= MOSTLY * last_counts.total():
         return
     for row in rows:
-        pairs = zip(row, before, strict=False)
+        pairs = zip(row, earlier_counts, strict=False)
         if len(row) > width and all(field in column or max(column.values()) == 1 for field, column in pairs):
             row[width - 1 :] = [separator.join(row[width - 1 :])]
 

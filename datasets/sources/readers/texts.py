@@ -1,9 +1,9 @@
-"""Decodes the text of a table, and removes lines before its rows that are neither header nor row."""
+"""Decodes the text of a table, and removes the lines before its rows that are neither header nor row."""
 
 import codecs
 import re
 
-# at the start of what spreadsheets save as "Unicode text"
+# the first bytes of a file that a spreadsheet saves as "Unicode text"
 BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 SEPARATOR_LINE = re.compile("sep=(.)", re.IGNORECASE)  # Excel writes and reads this as the first line
 # more letters outside ASCII in a row than occur in languages of Western Europe
@@ -32,9 +32,9 @@ def _are_letters(data: bytes) -> bool:
         text = data.decode(WINDOWS)
     except UnicodeDecodeError:
         return False
-    foreign = [match.start() for match in re.finditer(r"[^\x00-\x7f]", text)]
-    pairs = sum(text[at : at + 2].isalpha() and ord(text[at + 1]) > 127 for at in foreign if at + 1 < len(text))
-    return all(text[at].isalpha() for at in foreign) and pairs * 4 <= len(foreign)
+    positions = [match.start() for match in re.finditer(r"[^\x00-\x7f]", text)]
+    pairs = sum(text[i : i + 2].isalpha() and ord(text[i + 1]) > 127 for i in positions if i + 1 < len(text))
+    return all(text[i].isalpha() for i in positions) and pairs * 4 <= len(positions)
 
 
 def without_preface(text: str) -> tuple[str, str | None]:
@@ -43,15 +43,15 @@ def without_preface(text: str) -> tuple[str, str | None]:
     Such lines are `sep=;`, comments that begin with `#`, and the number of rows, as in the lists of CelebA.
     """
     lines = text.splitlines(keepends=True)
-    separator, at = None, 0
+    separator, start = None, 0
     if lines and (match := SEPARATOR_LINE.fullmatch(lines[0].strip('\ufeff\r\n "'))):
-        separator, at = match.group(1), 1
-    while at < len(lines) and (lines[at].startswith("#") or not lines[at].strip()):
-        at += 1
-    rest = [line for line in lines[at + 1 :] if line.strip()]
-    if at < len(lines) and lines[at].strip() in (str(len(rest)), str(len(rest) - 1)):
-        at += 1
+        separator, start = match.group(1), 1
+    while start < len(lines) and (lines[start].startswith("#") or not lines[start].strip()):
+        start += 1
+    rest = [line for line in lines[start + 1 :] if line.strip()]
+    if start < len(lines) and lines[start].strip() in (str(len(rest)), str(len(rest) - 1)):
+        start += 1
     if not rest:
         return text, separator
-    blanks = "".join(line[len(line.rstrip("\r\n")) :] for line in lines[:at])
-    return blanks + "".join(lines[at:]), separator
+    blanks = "".join(line[len(line.rstrip("\r\n")) :] for line in lines[:start])
+    return blanks + "".join(lines[start:]), separator

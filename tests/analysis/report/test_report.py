@@ -314,7 +314,7 @@ def test_a_best_value_inside_its_range_asks_for_nothing(sweep):
 def test_a_slice_shows_each_trial_that_has_the_parameter(varied):
     by_name = {chart.title: chart for chart in slices(Record(varied)).charts}
     assert set(by_name) == {"arch", "lr"}
-    points = {series.look: list(zip(series.x, series.y, strict=True)) for series in by_name["lr"].series}
+    points = {series.style: list(zip(series.x, series.y, strict=True)) for series in by_name["lr"].series}
     assert points == {
         "PRUNED": [(0.01, 90.0)],
         "COMPLETE": [(0.01, 50.0), (0.5, 80.0)],
@@ -367,7 +367,7 @@ def test_no_complete_trial_beats_one_on_the_front_in_both_value_and_time(sweep):
 
 def test_time_is_the_training_time_up_to_the_end_of_each_trial(varied):
     (chart,) = over_time(Record(varied)).charts
-    best = next(series for series in chart.series if series.look == "best so far")
+    best = next(series for series in chart.series if series.style == "best so far")
     assert best.x == [1.0, 2.0, 2.75]  # seconds: of the two COMPLETE trials, and of all
     assert best.y == [50.0, 80.0, 80.0]
     assert chart.x.title == "training time of all trials so far (seconds)"
@@ -467,5 +467,5 @@ def test_a_rate_that_is_drawn_as_a_multiple_is_shown_as_the_rate(tmp_path):
 
     assert [trial.params["lr"] for trial in record.trials] == [0.001, 0.02, 0.0095]
     assert (lr.name, lr.low, lr.high, lr.best, lr.place) == ("lr", "2e-05", "0.02", "0.02", pytest.approx(1))
-    assert sorted(x for series in chart.series if series.look == "COMPLETE" for x in series.x) == [0.001, 0.0095, 0.02]
+    assert sorted(x for series in chart.series if series.style == "COMPLETE" for x in series.x) == [0.001, 0.0095, 0.02]
     assert "lr_multiple" not in str(leaders(record))

@@ -57,6 +57,14 @@ def test_a_test_split_in_folders_of_classes_keeps_its_labels(name, tmp_path):
     assert any("4 test images with labels are scored once" in note for note in findings.notes)
 
 
+def test_test_images_that_all_have_one_label_are_not_scored(tmp_path):
+    files = split_folders("train", "test")
+    reading, findings = reading_of({name: files[name] for name in files if not name.startswith("test/dog")}, tmp_path)
+
+    assert reading.listings["test"].labels is None
+    assert findings.notes == [f"{tmp_path}/test/: its labels are not used: all are `cat`."]
+
+
 def test_a_flat_test_folder_has_no_labels_and_images_to_predict_are_said(tmp_path):
     files = split_folders("seg_train", "seg_test") | pictures("seg_pred", count=3, first=500)
     reading, findings = reading_of(files, tmp_path / "data")

@@ -40,7 +40,7 @@ def checks():
 
 @pytest.fixture
 def admission(checks, monkeypatch, tmp_path):
-    """Of a sweep that began with OLD; its `verdicts` are what workers would be told."""
+    """The admission of a sweep that began with OLD; its `told_workers` has what workers would be told."""
     made = Admission(tmp_path, [OLD.id], checks)
     told = Verdicts()
     monkeypatch.setattr(Gate, "opened", lambda self: SimpleNamespace(tell=SimpleNamespace(remote=told.tell)))
@@ -52,8 +52,8 @@ def looked_at(admission, checks, nodes):
     """What the admission says of nodes once its check of the new ones has ended."""
     admission.admits(nodes)
     checks.lets.set()
-    if admission.found:
-        admission.found.exception(60)
+    if admission.pending_check:
+        admission.pending_check.exception(60)
     return admission.admits(nodes)
 
 

@@ -136,27 +136,27 @@ def test_how_many_trials_fit_is_asked_without_waiting_for_the_answer(monkeypatch
 
     monkeypatch.setattr(cluster, "nodes", nodes)
     monkeypatch.setattr(cluster, "may_come", list)
-    monkeypatch.setattr(cluster, "LOOK_SECONDS", -1.0)
+    monkeypatch.setattr(cluster, "QUERY_SECONDS", -1.0)
     room = cluster.Room(Workers(4, 1, 0, 1), every_node())
 
     assert room() == 1
     assert asked.wait(60)
     assert room() == 1
-    look = room.look
+    query = room.query
     answer.set()
-    assert look.result(60) == 2
+    assert query.result(60) == 2
     assert room() == 2
 
 
-def test_a_look_at_the_nodes_that_fails_leaves_the_room_as_it_was(monkeypatch):
+def test_a_query_of_the_nodes_that_fails_leaves_the_room_as_it_was(monkeypatch):
     """Whether Ray has ended is for others to say: its head may be back in a moment."""
     monkeypatch.setattr(cluster, "nodes", lambda: pytest.fail("asked again at once"))
     room = cluster.Room(Workers(4, 1, 0, 3), every_node())
-    room.look = Future()
-    room.look.set_exception(ConnectionError("the GCS is not there"))
+    room.query = Future()
+    room.query.set_exception(ConnectionError("the GCS is not there"))
 
     assert room() == 3
-    assert room.look is None
+    assert room.query is None
 
 
 @pytest.mark.parametrize(

@@ -324,8 +324,8 @@ def test_a_head_that_does_not_answer_the_driver_costs_no_more_than_the_name_of_a
     def fail():
         raise ConnectionError("the GCS is not there")
 
-    asked = ray_2_60.ask_head
-    monkeypatch.setattr(ray_2_60, "asked", lambda _, otherwise: asked(fail, otherwise))
+    ask_head = ray_2_60.ask_head
+    monkeypatch.setattr(ray_2_60, "ask_head", lambda _, otherwise: ask_head(fail, otherwise))
     monkeypatch.setattr(executor.ray, "is_initialized", lambda: True)
     bridge, _ = open_bridge(tmp_path / "sweep", 1)
     order = bridge.next_order().to_dict()

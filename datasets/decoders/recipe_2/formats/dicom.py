@@ -45,7 +45,7 @@ def _decode(data: bytes) -> Pixels:
     if header.PhotometricInterpretation == "PALETTE COLOR":
         samples = apply_color_lut(samples, header)
     if samples.ndim == 2:
-        pixels = np.repeat(_shown(samples, header)[..., None], 3, 2)
+        pixels = np.repeat(_display_values(samples, header)[..., None], 3, 2)
         return pixels, (*remarks, TO_8_BITS) if samples.dtype.itemsize > 1 else tuple(remarks)
     if samples.dtype != np.uint8:
         samples = np.rint(samples / (2**16 - 1) * 255).astype(np.uint8)
@@ -53,7 +53,7 @@ def _decode(data: bytes) -> Pixels:
     return np.ascontiguousarray(samples[..., :3]), tuple(remarks)
 
 
-def _shown(samples: np.ndarray, header: Any) -> np.ndarray:
+def _display_values(samples: np.ndarray, header: Any) -> np.ndarray:
     """Returns grey values as a viewer shows them, 0 to 255."""
     from pydicom.pixels import apply_modality_lut, apply_voi_lut
 
@@ -61,12 +61,12 @@ def _shown(samples: np.ndarray, header: Any) -> np.ndarray:
     is_rescaled = values is not samples
     if header.get("WindowWidth") is not None or "VOILUTSequence" in header:
         values = apply_voi_lut(values, header, index=0)
-        least, most = _range_of_window(values, header)
+        low, high = _range_of_window(values, header)
     elif is_rescaled or header.PixelRepresentation == 1:
-        least, most = float(values.min()), float(values.max())
+        low, high = float(values.min()), float(values.max())
     else:
-        least, most = 0.0, float(2**header.BitsStored - 1)
-    scaled = np.clip((values - least) / max(most - least, 1e-12), 0, 1)
+        low, high = 0.0, float(2**header.BitsStored - 1)
+    scaled = np.clip((values - low) / max(high - low, 1e-12), 0, 1)
     if header.PhotometricInterpretation == "MONOCHROME1":
         scaled = 1 - scaled
     return np.rint(scaled * 255).astype(np.uint8)

@@ -58,7 +58,7 @@ def _open(data: bytes) -> Opened:
 
 def _read_header(data: bytes) -> _Header:
     """Reads the marker segments before the first scan."""
-    place, found, may_be_turned = 2, None, False
+    place, frame, may_be_turned = 2, None, False
     while True:
         place = data.index(b"\xff", place)
         while data[place] == 0xFF:
@@ -74,17 +74,17 @@ def _read_header(data: bytes) -> _Header:
             )
         if marker in FRAMES:
             bits, height, width, channels = struct.unpack_from(">BHHB", data, place + 2)
-            found = (height, width), marker in USUAL and bits == 8 and channels in (1, 3)
+            frame = (height, width), marker in USUAL and bits == 8 and channels in (1, 3)
         elif marker == 0xE1:  # EXIF or XMP
             may_be_turned = True
         elif marker == SCAN:
             break
         place += length
-    if found is None:
+    if frame is None:
         raise ImageFileError("must be a whole image, got a JPEG without a size")
     if (scans := data.count(b"\xff\xda", place)) > MOST_SCANS:
         raise ImageFileError(f"must have at most {MOST_SCANS} scans, got {scans}")
-    return _Header(*found, may_be_turned)
+    return _Header(*frame, may_be_turned)
 
 
 FORMAT = Format("JPEG", re.compile(rb"\xff\xd8\xff"), _open)

@@ -42,9 +42,9 @@ class _Page:
 
 def _open(data: bytes) -> Opened:
     page = _read_tags(data)
-    more = page.bands - OF_COLOURS.get(page.colours, 1)
+    extra_bands = page.bands - OF_COLOURS.get(page.colours, 1)
     is_alpha = page.extra[:1] in ALPHA
-    if more > 1 or (more == 1 and page.colours != RGB and not (is_alpha and page.extra)):
+    if extra_bands > 1 or (extra_bands == 1 and page.colours != RGB and not (is_alpha and page.extra)):
         rule = "must have 1 band, or red, green and blue with at most one more"
         raise ImageFileError(f"{rule}, got {page.bands} bands", CONVERT)
     if page.kind not in (UNSIGNED, FLOAT):
@@ -53,7 +53,7 @@ def _open(data: bytes) -> Opened:
         raise ImageFileError(f"must have 8 or 16 bits a channel, got {page.bits}", STORE)
 
     def decode(_: int) -> Pixels:
-        drops_band = more == 1 and not is_alpha
+        drops_band = extra_bands == 1 and not is_alpha
         if page.kind == UNSIGNED and page.bits <= 8:
             pixels, remarks = pixels_of(Image.open(io.BytesIO(data), formats=("TIFF",)))
         else:
