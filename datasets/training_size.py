@@ -37,6 +37,6 @@ def note_size(size: Size, reads: Collection[Read], findings: Findings) -> None:
     height, width = next((each for read in reads for each in read.sizes if each), size)
     reason = "differ in size" if sizes_found(reads) else f"are of {width}x{height} px, which is larger"
     findings.notes.append(
-        f"Images are kept at {size[1]}x{size[0]} px for nets from scratch, because they {reason}. A search with pretrained "
-        "nets keeps up to 224x224 px. --image-size sets another size."
+        f"Images are kept at {size[1]}x{size[0]} px for nets from scratch, because they {reason}. A search with "
+        "pretrained nets keeps up to 224x224 px. --image-size sets another size."
     )
