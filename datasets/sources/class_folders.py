@@ -1,6 +1,7 @@
 """Reads data with a folder for each class, at any depth, with or without folders of splits above or below these."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from shlex import quote
 
@@ -15,10 +16,11 @@ from sweep.datasets.sources.folders import (
     entered,
     folder_split,
     folders_of,
+    is_of_split,
     level_of_classes,
     level_of_splits,
+    remove_copies,
     splits_without_train,
-    without_copies,
     without_split,
 )
 from sweep.datasets.sources.images import is_plain
@@ -41,7 +43,7 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     top = folders_of(tree)
     if options.train or options.valid or options.test:
         return _with_flags(tree, top, options, findings)
-    without_copies(top, findings)
+    remove_copies(tree, top, findings)
     if (level := level_of_splits(top)) is not None:
         return _with_splits(tree, level, findings)
     has_train = any(folder_split(name.rpartition("/")[2]) == "train" for name in (*tree.folders, *tree.refused))
@@ -50,7 +52,7 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     level = level_of_classes(top)
     if level is None:
         return None
-    return _with_classes(tree, level, findings)
+    return _with_classes(tree, level, {}, findings)
 
 
 def _with_flags(tree: FileTree, top: Folder, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
@@ -78,14 +80,28 @@ def _with_flags(tree: FileTree, top: Folder, options: DataOptions, findings: Fin
         return Nearly(
             Problem(tree.path, rule, f"{shown(folders['train'].path)} with images", "give --label-pattern as well")
         )
-    return _read_folders(tree, folders, "", findings) if "train" in folders else None
+    if "train" in folders:
+        return _read_folders(tree, folders, "", findings)
+    level = level_of_classes(top)
+    return None if level is None else _with_classes(tree, level, folders, findings)
 
 
 def _with_splits(tree: FileTree, level: Folder, findings: Findings) -> Reading | Nearly:
     """Reads folders of splits, each with folders of classes in it."""
+    return _read_folders(tree, _folders_of_splits(tree, level.inner, findings), level.path, findings)
+
+
+def _folders_of_splits(tree: FileTree, inner: Mapping[str, Folder], findings: Findings) -> dict[str, Folder]:
+    """Returns the folder that holds the classes or images of each split; several folders for one split are a problem.
+
+    Args:
+      tree: the data set.
+      inner: folders by their names; those whose names mean no split do not count.
+      findings: takes problems, and notes on folders that are left aside.
+    """
     folders: dict[str, Folder] = {}
-    splits = splits_in(level.inner)
-    for name, folder in level.inner.items():
+    splits = splits_in(inner)
+    for name, folder in inner.items():
         split = "train" if is_of_both(name) else splits[name]
         if split is None:
             continue
@@ -111,9 +127,7 @@ def _with_splits(tree: FileTree, level: Folder, findings: Findings) -> Reading |
             findings.refuse(tree.path, rule, got, f"choose with {flag} {first.path} or {flag} {second.path}")
             continue
         folders[split] = folder
-    return _read_folders(
-        tree, {split: entered(folder, split) for split, folder in folders.items()}, level.path, findings
-    )
+    return {split: entered(folder, split) for split, folder in folders.items()}
 
 
 def _no_train(tree: FileTree, splits: list[Folder]) -> Nearly:
@@ -145,27 +159,8 @@ def _read_folders(tree: FileTree, folders: dict[str, Folder], level: str, findin
     classes = {class_name(tree, name) for name in train.inner}
     _check_empty(tree, train, findings)
     for split in ("train", "validation", "test"):
-        if split not in folders:
-            continue
-        folder = folders[split]
-        is_flat = split != "train" and not folder.inner
-        if is_flat and (table_listing := labelled_by_table(tree, split, folder.path, classes)):
-            listings[split] = table_listing
-            tables.add(table_listing.place.removeprefix(f"{tree.path}/"))
-            continue
-        files = folder.every()
-        ids = [file.removeprefix(folder.path) for file in files]
-        labels = [class_name(tree, name.partition("/")[0]) if "/" in name else "" for name in ids]
-        listing = Listing(f"{tree.path}/{printable(folder.path)}", tuple(ids), tuple(labels), tuple(files))
-        if split == "test":
-            is_labelled = all(labels) and bool(classes & set(labels))
-            listings[split] = listing if is_labelled else replace(listing, labels=None)
-            check_ids(listings[split], findings)
-        elif any(labels):
-            listings[split] = _take_valid(listing.take([row for row, label in enumerate(labels) if label]), findings)
-        else:
-            count = counted(len(files), "image")
-            findings.notes.append(f"{shown(folder.path)} is left aside, with {count}: nothing says their labels.")
+        if split in folders and (listing := _listing_of(tree, split, folders[split], classes, tables, findings)):
+            listings[split] = listing
     form = f"folders of classes below {shown(train.path or '/')}"
     inferred = [f"{split}: {shown(folder.path)}" for split, folder in folders.items() if split in listings]
     if "test" in listings and classes.issuperset(listings["test"].labels or ("",)):
@@ -174,10 +169,62 @@ def _read_folders(tree: FileTree, folders: dict[str, Folder], level: str, findin
     return Reading(form, f"--train {train.path or '.'}", listings, phrases, frozenset(tables), rest=REST)
 
 
-def _with_classes(tree: FileTree, level: Folder, findings: Findings) -> Reading | Nearly:
-    """Reads folders of classes that have no folders of splits above them, but may have some inside."""
-    test = [folder for name, folder in level.inner.items() if split_of(name) == "test" and not folder.inner]
-    classes = [folder for folder in level.inner.values() if folder not in test]
+def _listing_of(
+    tree: FileTree, split: str, folder: Folder, classes: set[str], tables: set[str], findings: Findings
+) -> Listing | None:
+    """Returns the images of a split with their labels, which are the folders in its folder, or those of a table.
+
+    Args:
+      tree: the data set.
+      split: train, validation or test; images of test need no labels.
+      folder: the folder of the split.
+      classes: the classes of train.
+      tables: takes the path of a table whose labels are used.
+      findings: takes problems and notes.
+
+    Returns:
+      None if the images are left aside, because nothing says their labels.
+    """
+    is_flat = split != "train" and not folder.inner
+    if is_flat and (table_listing := labelled_by_table(tree, split, folder.path, classes)):
+        tables.add(table_listing.place.removeprefix(f"{tree.path}/"))
+        return table_listing
+    files = folder.every()
+    ids = [file.removeprefix(folder.path) for file in files]
+    labels = [class_name(tree, name.partition("/")[0]) if "/" in name else "" for name in ids]
+    listing = Listing(f"{tree.path}/{printable(folder.path)}", tuple(ids), tuple(labels), tuple(files))
+    if split == "test":
+        is_labelled = all(labels) and bool(classes & set(labels))
+        listing = listing if is_labelled else replace(listing, labels=None)
+        check_ids(listing, findings)
+        return listing
+    if any(labels):
+        return _without_bad_labels(listing.take([row for row, label in enumerate(labels) if label]), findings)
+    count = counted(len(files), "image")
+    findings.notes.append(f"{shown(folder.path)} is left aside, with {count}: nothing says their labels.")
+    return None
+
+
+def _with_classes(
+    tree: FileTree, level: Folder, named_folders: Mapping[str, Folder], findings: Findings
+) -> Reading | Nearly:
+    """Reads folders of classes without folders of splits above them.
+
+    Splits may lie inside each class or be a part of its name (`cat_train`), and folders of validation and test may lie
+    beside the classes. The outer folders may be numbered parts, such as patients, which then become groups.
+
+    Args:
+      tree: the data set.
+      level: the folder that holds those of the classes.
+      named_folders: the folders of validation or test that flags name, which may have any name.
+      findings: takes problems and notes.
+    """
+    beside = {
+        name: folder for name, folder in level.inner.items() if is_of_split(name) and folder_split(name) != "train"
+    }
+    named_paths = {folder.path for folder in named_folders.values()}
+    classes = [each for name, each in level.inner.items() if name not in beside and each.path not in named_paths]
+    unnamed = {name: folder for name, folder in beside.items() if folder_split(name) not in named_folders}
     if all(_has_splits(folder) for folder in classes):
         return _with_splits_below(tree, level, classes, findings)
     if all(map(folder_split, names := [folder.name for folder in classes])) and "train" in map(folder_split, names):
@@ -197,17 +244,18 @@ def _with_classes(tree: FileTree, level: Folder, findings: Findings) -> Reading 
     labels = tuple(class_name(tree, name.split("/")[depth]) for name in ids)
     groups = tuple(name.partition("/")[0] for name in ids) if is_group else None
     place = f"{tree.path}/{printable(level.path)}"
-    listings = {"train": _take_valid(Listing(place, ids, labels, tuple(files), None, groups), findings)}
+    listings = {"train": _without_bad_labels(Listing(place, ids, labels, tuple(files), None, groups), findings)}
     non_empty = {name.removeprefix(level.path).partition("/")[0] for name in tree.files if name.startswith(level.path)}
     for name in sorted(filter(tree.rules.is_visible, tree.folders)):
         if f"{name.rpartition('/')[0]}/".lstrip("/") == level.path and name.rpartition("/")[2] not in non_empty:
             findings.notes.append(f"{shown(name + '/')} is empty, and no class.")
-    if test:
-        test_files = test[0].every()
-        test_ids = tuple(file.removeprefix(test[0].path) for file in test_files)
-        listings["test"] = Listing(f"{tree.path}/{printable(test[0].path)}", test_ids, None, tuple(test_files))
+    tables: set[str] = set()
+    for split, folder in {**_folders_of_splits(tree, unnamed, findings), **named_folders}.items():
+        if listing := _listing_of(tree, split, folder, set(labels), tables, findings):
+            listings[split] = listing
+            inferred.append(f"{split}: {shown(folder.path)}")
     form = f"folders of classes in {shown(level.path or '/')}"
-    return Reading(form, f"--train {level.path or '.'}", listings, tuple(inferred), rest=REST)
+    return Reading(form, f"--train {level.path or '.'}", listings, tuple(inferred), frozenset(tables), rest=REST)
 
 
 def _shared_below(classes: list[Folder]) -> list[str]:
@@ -267,7 +315,9 @@ def _with_pairs(
             ids = tuple(file.removeprefix(level.path) for file, _ in rows)
             place = f"{tree.path}/{printable(level.path)}"
             labels = tuple(label for _, label in rows)
-            listings[split] = _take_valid(Listing(place, ids, labels, tuple(file for file, _ in rows)), findings)
+            listings[split] = _without_bad_labels(
+                Listing(place, ids, labels, tuple(file for file, _ in rows)), findings
+            )
     form = f"folders of classes in {shown(level.path or '/')}{form_ending}"
     inferred = ("label: the first folder, split: the second" if form_ending else "label and split: the folder",)
     return Reading(form, f"--train {level.path or '.'}", listings, inferred, rest=REST)
@@ -282,7 +332,7 @@ def _check_empty(tree: FileTree, train: Folder, findings: Findings) -> None:
             findings.refuse(place, "class must have 2 images or more", got, "add some or remove the folder")
 
 
-def _take_valid(listing: Listing, findings: Findings) -> Listing:
+def _without_bad_labels(listing: Listing, findings: Findings) -> Listing:
     """Returns the images whose id and label are valid; each of the others adds a problem."""
     check_ids(listing, findings)
     rows = []

@@ -31,6 +31,7 @@ OF_ANOTHER_FORM = (
     "the images that the table names must be in the data",
     "id must be a relative path",
 )
+MANY = 10  # test images; fewer may all be of one class by chance
 RIVAL_SHARE = 0.5  # a second reading counts only if it has at least this share of the images
 
 
@@ -231,7 +232,7 @@ def _with_test_labels(reading: Reading, findings: Findings) -> Reading:
         reason = f"{counted(len(unknown), 'image')} with a label that train does not have, such as {shown(unknown[0])}"
         findings.notes.append(f"{test.place}: its labels are not used: {reason}.")
         labels = None
-    elif labels and len(set(labels)) == 1 < len(classes):
+    elif labels and len(labels) >= MANY and len(set(labels)) == 1 < len(classes):  # a label that only fills its place
         findings.notes.append(f"{test.place}: its labels are not used: all are {shown(labels[0])}.")
         labels = None
     elif labels:

@@ -1,6 +1,7 @@
 """The tree of folders that hold images, and what their names say: splits, classes, or mere parts."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sweep.datasets.file_tree import FileTree
@@ -11,6 +12,7 @@ from sweep.datasets.sources.split_names import OF_WORD, is_of_both, split_in, sp
 # Words in names of folders whose images illustrate the data and are not a part of it.
 ASIDE_WORDS = {"doc", "docs", "documentation", "assets", "figure", "figures", "figs", "screenshots", "media", "static"}
 ASIDE_WORDS |= {"readme", "logo", "logos", "result", "results", "output", "outputs", "demo", "notebooks"}
+COMPARED = 20  # pairs of files, about, by which one folder is recognised as a copy of another
 STRAY_SHARE = 0.1  # images that lie beside folders are strays if they are at most this share
 ARCHIVE = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))$", re.IGNORECASE)
 
@@ -55,17 +57,24 @@ def class_name(tree: FileTree, folder: str) -> str:
     return tree.rules.class_name(ARCHIVE.sub("", folder))
 
 
-def without_copies(folder: Folder, findings: Findings) -> None:
-    """Removes each folder all of whose images also lie beside it, under the same paths."""
+def remove_copies(tree: FileTree, folder: Folder, findings: Findings) -> None:
+    """Removes each folder whose images also lie beside it: the same files under the same paths."""
     for name, inner in list(folder.inner.items()):
-        without_copies(inner, findings)
+        remove_copies(tree, inner, findings)
         if not inner.inner or not inner.inner.keys() <= folder.inner.keys() - {name}:
             continue
-        others = [image for each in folder.inner.values() if each is not inner for image in each.every()]
-        other_paths = {image.removeprefix(folder.path) for image in others}
-        if other_paths.issuperset(image.removeprefix(inner.path) for image in inner.every()):
+        images = inner.every()
+        others = {folder.path + image.removeprefix(inner.path): image for image in images}
+        beside = {image for each in folder.inner.values() if each is not inner for image in each.every()}
+        if beside.issuperset(others) and _are_same(tree, others):
             del folder.inner[name]
             findings.notes.append(f"{shown(inner.path)} is a copy of what is beside it, and left out.")
+
+
+def _are_same(tree: FileTree, pairs: Mapping[str, str]) -> bool:
+    """Returns whether the files of each pair have the same bytes, judged by some of the pairs."""
+    some = list(pairs.items())[:: max(1, len(pairs) // COMPARED)]
+    return all(tree.read(first) == tree.read(second) for first, second in some)
 
 
 def _only_folder(folder: Folder) -> Folder | None:

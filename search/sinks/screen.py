@@ -97,8 +97,6 @@ class Screen(Sink):
         self.console = Console(file=self.out, force_terminal=self.out.isatty())
         self.started_at = time.monotonic()
         self.cheap = begun.cheap
-        self.paced_at = self.started_at  # trials that ended after this time predict the pace of the rest
-        self.paced_ends = 0
         self.printed_at: dict[str, float] = {}  # when the progress of each computation was last printed
         self.rows: dict[int, TrialLine] = {}
         self.last_ended: deque[TrialLine] = deque(maxlen=ENDED_SHOWN)
@@ -110,6 +108,7 @@ class Screen(Sink):
         self.best: tuple[int, float] | None = None
         for trial in begun.ended:
             self._count_best(trial)
+        self._begin_pace()
         self.live = Live(
             get_renderable=self._render,
             console=self.console,
@@ -147,7 +146,7 @@ class Screen(Sink):
         if number in self.rows:
             self.rows[number].how_far = how_far
         if all(row.how_far for row in self.rows.values()):  # every trial waits; later ones will not wait for this
-            self.paced_at, self.paced_ends = time.monotonic(), 0
+            self._begin_pace()
         is_due = time.monotonic() - self.printed_at.get(how_far.what, -math.inf) >= PROGRESS_SECONDS
         if is_due and not self.console.is_terminal:
             self.printed_at[how_far.what] = time.monotonic()
@@ -172,10 +171,6 @@ class Screen(Sink):
     def ended(self, trial: FrozenTrial) -> None:
         """Moves a trial to the ended ones, and prints a line for it if there is no table."""
         self.ended_here += 1
-        if self.ended_before + self.ended_here == self.cheap:
-            self.paced_at, self.paced_ends = time.monotonic(), 0
-        else:
-            self.paced_ends += 1
         self._count_best(trial)
         self.paused_before.discard(trial.number)
         row = self.paused_rows.pop(trial.number, None)
@@ -185,6 +180,8 @@ class Screen(Sink):
         row.state = state_of(trial)
         row.note = trial.user_attrs.get("reason", "") if row.state is State.FAIL else ""
         self.last_ended.append(row)
+        if self.ended_before + self.ended_here == self.cheap:
+            self._begin_pace()
         if not self.console.is_terminal:
             self.announced(f"[{self._done_text()}] {self._line(row, row.state)}{self._best_text()}{self._left_text()}")
 
@@ -236,23 +233,38 @@ class Screen(Sink):
         text += f", {self._paused} paused" if self._paused else ""
         return f"{text}, {sum(self.epochs.values()):,}/{self.budget_epochs:,} epochs" if self.budget_epochs else text
 
-    def _left_text(self) -> str:
-        """Returns how long the rest will take at the pace of this start; empty while cheaper trials come first.
+    @property
+    def _trials_done(self) -> int:
+        """The trials that have ended or wait at a rung; most of the latter will not continue."""
+        return self.ended_before + self.ended_here + self._paused
 
-        A running trial counts by the part of it that is done. Otherwise the rest would seem much longer than it is when
-        trials are long, because the first of them ends late. Paused trials count as ended, because most of them will
-        not continue. Once no trial begins any more, the longest running one decides: the last ones are often the
-        expensive ones, which the cheap trials before them say nothing about. With a budget of epochs the text is
-        empty, because the number of trials is not known.
+    @property
+    def _running_parts(self) -> float:
+        """The sum of the parts of the running trials that are done, each from 0 to 1."""
+        return sum(row.step / row.steps for row in self.rows.values())
+
+    def _begin_pace(self) -> None:
+        """Lets only what is done from now on predict how long the rest takes."""
+        self.paced_at, self.done_before = time.monotonic(), self._trials_done
+        self.parts_before = self._running_parts
+
+    def _left_text(self) -> str:
+        """Returns how long the rest will take; empty if that cannot be told yet.
+
+        The pace is that of the trials since this start, or since the cheap first trials ended, or since all running
+        trials waited for a computation. A running trial counts by the part of it that is done, because the first long
+        trials end late, and the rest would seem much longer than it is until then. Once no trial begins any more, the
+        longest running one decides: the last ones are often the expensive ones, which the cheap trials before them say
+        nothing about. With a budget of epochs the text is empty, because the number of trials is not known.
         """
-        trials_ended = self.ended_before + self.ended_here
-        paced_trials = self.paced_ends + len(self.paused_rows)
-        trials_left = self.trials - trials_ended - self._paused
-        if self.budget_epochs or not paced_trials or trials_left <= 0 or trials_ended <= self.cheap < self.trials:
+        trials_done, running_parts, now = self._trials_done, self._running_parts, time.monotonic()
+        trials_left = self.trials - trials_done
+        is_cheap = self.ended_before + self.ended_here <= self.cheap < self.trials
+        paced_trials = trials_done + running_parts - self.done_before - self.parts_before
+        is_known = trials_done > self.done_before and paced_trials > 0  # a paused trial that continues takes some back
+        if self.budget_epochs or not is_known or trials_left <= 0 or is_cheap:
             return ""
-        running_parts = sum(row.step / row.steps for row in self.rows.values())
-        now = time.monotonic()
-        seconds = (now - self.paced_at) / (paced_trials + running_parts) * (trials_left - running_parts)
+        seconds = (now - self.paced_at) / paced_trials * (trials_left - running_parts)
         if trials_left <= len(self.rows):
             seconds = max([seconds, *(row.left_seconds(now) for row in self.rows.values())])
         return f" | about {duration(seconds)} left"
@@ -286,7 +298,7 @@ class Screen(Sink):
                 duration(seconds),
                 row.about,
             )
-        total, completed = self.trials, self.ended_before + self.ended_here + self._paused
+        total, completed = self.trials, self._trials_done
         if self.budget_epochs:
             total, completed = self.budget_epochs, sum(self.epochs.values())
         time_taken = duration(now - self.started_at)

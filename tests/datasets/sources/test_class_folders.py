@@ -58,8 +58,8 @@ def test_a_test_split_in_folders_of_classes_keeps_its_labels(name, tmp_path):
 
 
 def test_test_images_that_all_have_one_label_are_not_scored(tmp_path):
-    files = split_folders("train", "test")
-    reading, findings = reading_of({name: files[name] for name in files if not name.startswith("test/dog")}, tmp_path)
+    files = pictures("train/cat", "train/dog") | pictures("test/cat", count=10, first=5000)
+    reading, findings = reading_of(files, tmp_path)
 
     assert reading.listings["test"].labels is None
     assert findings.notes == [f"{tmp_path}/test/: its labels are not used: all are `cat`."]
@@ -216,3 +216,45 @@ def test_train_images_without_labels_are_refused_by_the_folder(tmp_path):
 
     with pytest.raises(DataError, match="cars_train/cars_train/: the train images must have labels, got 2 images"):
         reading_of(files, tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        (("test/cat", "test/dog"), {"test": {"cat", "dog"}}),
+        (("val/cat", "val/dog", "holdout/cat"), {"validation": {"cat", "dog"}, "test": {"cat"}}),
+        (("test/images",), {"test": set()}),
+        (("valid",), {}),
+    ],
+    ids=["labelled test", "both", "flat test, one folder down", "flat validation"],
+)
+def test_a_folder_of_a_split_beside_the_classes_is_no_class(names, splits, tmp_path):
+    reading, findings = reading_of(pictures("cat", "dog", *names), tmp_path)
+
+    assert set(reading.listings["train"].labels) == {"cat", "dog"}
+    assert {name: set(each.labels or ()) for name, each in reading.listings.items() if name != "train"} == splits
+    assert findings.problems == []
+    assert splits or any(note.startswith("`valid/` is left aside, with 2 images") for note in findings.notes)
+
+
+def test_of_two_test_folders_beside_the_classes_a_flag_chooses_one(tmp_path):
+    files = pictures("cat", "dog", "test", "unseen")
+    _, findings = reading_of(files, tmp_path / "data")
+    chosen, _ = reading_of(files, tmp_path / "again", test="unseen/")
+
+    assert [problem.way_out for problem in findings.problems] == ["choose with --test test/ or --test unseen/"]
+    assert [name.partition("/")[0] for name in chosen.listings["test"].files] == ["unseen"] * 2
+    assert set(chosen.listings["train"].labels) == {"cat", "dog"}
+
+
+def test_a_test_split_whose_files_are_numbered_like_those_of_train_is_no_copy(tmp_path):
+    """Only the same bytes make one folder a copy of another."""
+    files = pictures("cat", "dog", "test/cat", "test/dog")
+    copied = {f"test/{name}": files[name] for name in files if not name.startswith("test/")}
+
+    reading, _ = reading_of(files, tmp_path / "data")
+    with_copy, findings = reading_of(files | copied, tmp_path / "copied")
+
+    assert len(reading.listings["test"].files) == 4
+    assert list(with_copy.listings) == ["train"]
+    assert any("`test/` is a copy of what is beside it, and left out." in note for note in findings.notes)

@@ -181,6 +181,21 @@ def test_what_running_trials_have_done_counts_in_the_time_that_is_left(tmp_path,
     assert screen.out.getvalue().splitlines()[-1].endswith("about 1:50 min left")  # 1.8 trials took 90 s
 
 
+def test_trials_that_were_paused_before_all_waited_do_not_shorten_the_time_that_is_left(tmp_path, clock):
+    screen = Screen(Begun(tmp_path, 20, "accuracy", [], {}, io.StringIO()))
+    for number in range(5):
+        screen.started(Order(number, 1, CONFIG, tmp_path, "accuracy"))
+        clock.pass_(1)
+        screen.paused(ended(number, [0.2], TrialState.RUNNING))
+    for number in (5, 6):
+        screen.started(Order(number, 1, CONFIG, tmp_path, "accuracy"))
+        screen.prepared(number, Prepared("the features of 200 images", 64, 200))
+    clock.pass_(60)
+    screen.ended(ended(5, [0.5]))
+
+    assert screen.out.getvalue().splitlines()[-1].endswith("about 14:00 min left")  # 14 trials of a minute
+
+
 def test_what_a_trial_waits_for_is_not_part_of_its_seconds(screen, tmp_path, clock):
     screen.started(Order(1, 1, CONFIG, tmp_path, "accuracy"))
     for done in (64, 128):

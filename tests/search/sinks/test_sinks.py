@@ -59,7 +59,7 @@ class Failing(Sink):
     def started(self, order):
         raise ValueError("no such server")
 
-    progressed = ended = said = closed = started
+    progressed = ended = announced = closed = started
 
 
 def test_an_error_of_a_sink_ends_nothing_and_is_said_once(begun, tmp_path):
