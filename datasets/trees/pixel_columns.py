@@ -20,6 +20,8 @@ from sweep.datasets.trees.unpacked import CHUNK
 from sweep.storage.text import counted
 
 HEAD = 1 << 20  # bytes by which the columns are recognised; enough for a row of 256x256 px
+CHECKED_LINES = 3  # whose fields must all be pixels
+MOST_LINES = 200  # of the head, by which the column of the label is recognised
 MOST_LINE = 16 << 20  # bytes of the longest line
 MIN_SIDE = 8  # px
 CHANNELS = (1, 3, 4)
@@ -61,7 +63,7 @@ def find_layout(head: bytes) -> ColumnLayout | None:
         text = head.decode("utf-8-sig")
     except UnicodeDecodeError:
         return None
-    lines = text.splitlines()[:3]
+    lines = text.splitlines()[:MOST_LINES]
     if len(head) >= HEAD:
         lines = lines[:-1]  # the last line may be cut
     if not lines:
@@ -73,22 +75,30 @@ def find_layout(head: bytes) -> ColumnLayout | None:
         return None
     is_named = not all(_is_integer(value) for value in first if " " not in value.strip())
     rows = rest if is_named else [first, *rest]
-    if not rows or any(len(row) != len(first) for row in rows):
+    rows = [row for row in rows if row]
+    if not rows or any(len(row) != len(first) for row in rows[:CHECKED_LINES]):
         return None
     header = tuple(value.strip() for value in first) if is_named else tuple(f"column {i}" for i in range(len(first)))
     for column in range(len(first)):
         shape = square_shape(len(rows[0][column].split(" ")))
-        if shape and all(_are_pixels(row[column].split(" ")) for row in rows):
+        if shape and all(_are_pixels(row[column].split(" ")) for row in rows[:CHECKED_LINES]):
             return ColumnLayout(header, is_named, separator, column, column + 1, True, shape)
-    for start, stop in _runs(header, is_named):
+    for start, stop in _pixel_ranges(header, is_named, rows):
         shape = square_shape(stop - start)
-        if shape and all(_are_pixels(row[start:stop]) for row in rows):
+        if shape and all(_are_pixels(row[start:stop]) for row in rows[:CHECKED_LINES]):
             return ColumnLayout(header, is_named, separator, start, stop, False, shape)
     return None
 
 
-def _runs(header: tuple[str, ...], is_named: bool) -> list[tuple[int, int]]:
-    """Returns the ranges of columns that may be pixels: columns numbered in the same way, or all but the label."""
+def _pixel_ranges(header: tuple[str, ...], is_named: bool, rows: Sequence[Sequence[str]]) -> list[tuple[int, int]]:
+    """Returns ranges [start, stop) of columns to try as pixels, the likeliest first.
+
+    With a header these are the only square block of columns that are numbered alike, else all columns but a label in
+    the first or last one. Without a header these are all columns if their number is square, else all but a label.
+
+    Args:
+      rows: the fields of the first lines, by which the label is told from a pixel if no name says it.
+    """
     count = len(header)
     if is_named:
         runs: list[list[int]] = []
@@ -105,8 +115,26 @@ def _runs(header: tuple[str, ...], is_named: bool) -> list[tuple[int, int]]:
         label = next((column for column, name in enumerate(header) if name.lower() in LABELS), None)
         if label not in (None, 0, count - 1):
             return []
-        return [(0, count - 1)] if label == count - 1 else [(1, count)]
-    return [(0, count)] if square_shape(count) else [(1, count), (0, count - 1)]
+        if label is not None:
+            return [(0, count - 1)] if label == count - 1 else [(1, count)]
+    elif square_shape(count):
+        return [(0, count)]
+    ranges = [(1, count), (0, count - 1)]
+    return ranges[::-1] if _is_last_the_label(rows) else ranges
+
+
+def _is_last_the_label(rows: Sequence[Sequence[str]]) -> bool:
+    """Returns whether the last column holds the label, and not the first one, as mostly.
+
+    A pixel at the edge of an image resembles the one beside it; a label does not. A column with words is the label.
+    """
+    table = [row for row in rows if len(row) == len(rows[0])]
+    ends = [[(row[end], row[beside]) for row in table] for end, beside in ((0, 1), (-1, -2))]
+    are_numbers = [all(_is_integer(value) for pair in pairs for value in pair) for pairs in ends]
+    if not all(are_numbers):
+        return are_numbers[0]
+    first, last = (sum(abs(int(value) - int(beside)) for value, beside in pairs) for pairs in ends)
+    return last > first
 
 
 def square_shape(count: int) -> tuple[int, ...] | None:

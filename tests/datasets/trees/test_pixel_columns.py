@@ -54,6 +54,26 @@ def test_it_is_read(tmp_path, opened, name):
         assert {column: list(values()) for column, values in rows.columns.items()} == columns
 
 
+DARK = np.zeros((20, 8, 8), np.uint8)  # digits of 16 levels in the middle, as in scikit-learn's
+DARK[:, 2:6, 1:7] = np.random.default_rng(1).integers(0, 17, (20, 4, 6))
+SMOOTH = np.clip(np.linspace(30, 220, 64).reshape(8, 8) + np.arange(20)[:, None, None], 0, 255).astype(np.uint8)
+ENDS = {"dark corners": (DARK, np.arange(20) % 10), "in the order of classes": (SMOOTH, np.arange(20) // 10)}
+
+
+@pytest.mark.parametrize("is_last", [False, True], ids=["label first", "label last"])
+@pytest.mark.parametrize("name", ENDS)
+def test_without_a_header_the_label_is_the_column_that_is_like_no_pixel(tmp_path, opened, name, is_last):
+    images, labels = ENDS[name]
+    columns = [flat(images), labels[:, None].tolist()]
+    lines = [[*pixels, *label] if is_last else [*label, *pixels] for pixels, label in zip(*columns, strict=True)]
+
+    tree, _ = opened(write({"train.csv": csv_of(None, lines)}, tmp_path / "data"))
+
+    read = [np.load(io.BytesIO(tree.read(file)), allow_pickle=False) for file in tree.files]
+    assert np.array_equal(read, images)
+    assert [list(values()) for values in tree.tables[0].columns.values()] == [[*map(str, labels)]]
+
+
 LEAF = [f"{kind}{number}" for kind in ("margin", "shape", "texture") for number in range(1, 65)]
 TABLES = {
     "ids and labels": b"id,label\na.png,1\n",
