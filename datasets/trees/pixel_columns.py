@@ -21,7 +21,6 @@ from sweep.storage.text import counted
 
 HEAD = 1 << 20  # bytes by which the columns are recognised; enough for a row of 256x256 px
 CHECKED_LINES = 3  # whose fields must all be pixels
-MOST_LINES = 200  # of the head, by which the column of the label is recognised
 MOST_LINE = 16 << 20  # bytes of the longest line
 MIN_SIDE = 8  # px
 CHANNELS = (1, 3, 4)
@@ -63,7 +62,7 @@ def find_layout(head: bytes) -> ColumnLayout | None:
         text = head.decode("utf-8-sig")
     except UnicodeDecodeError:
         return None
-    lines = text.splitlines()[:MOST_LINES]
+    lines = text.splitlines()
     if len(head) >= HEAD:
         lines = lines[:-1]  # the last line may be cut
     if not lines:
@@ -126,15 +125,16 @@ def _pixel_ranges(header: tuple[str, ...], is_named: bool, rows: Sequence[Sequen
 def _is_last_the_label(rows: Sequence[Sequence[str]]) -> bool:
     """Returns whether the last column holds the label, and not the first one, as mostly.
 
-    A pixel at the edge of an image resembles the one beside it; a label does not. A column with words is the label.
+    A pixel at the edge of an image resembles the one beside it, or is as black; a label mostly is another number. If
+    the rows are in the order of their labels, these lines may all have the same one. A column with words is the label.
     """
     table = [row for row in rows if len(row) == len(rows[0])]
     ends = [[(row[end], row[beside]) for row in table] for end, beside in ((0, 1), (-1, -2))]
     are_numbers = [all(_is_integer(value) for pair in pairs for value in pair) for pairs in ends]
     if not all(are_numbers):
         return are_numbers[0]
-    first, last = (sum(abs(int(value) - int(beside)) for value, beside in pairs) for pairs in ends)
-    return last > first
+    first, last = ([abs(int(value) - int(beside)) for value, beside in pairs] for pairs in ends)
+    return sum(last) > sum(first) and sum(map(bool, last)) > len(last) / 2
 
 
 def square_shape(count: int) -> tuple[int, ...] | None:

@@ -58,6 +58,8 @@ DARK = np.zeros((20, 8, 8), np.uint8)  # digits of 16 levels in the middle, as i
 DARK[:, 2:6, 1:7] = np.random.default_rng(1).integers(0, 17, (20, 4, 6))
 SMOOTH = np.clip(np.linspace(30, 220, 64).reshape(8, 8) + np.arange(20)[:, None, None], 0, 255).astype(np.uint8)
 ENDS = {"dark corners": (DARK, np.arange(20) % 10), "in the order of classes": (SMOOTH, np.arange(20) // 10)}
+ALMOST_DARK = DARK.copy()
+ALMOST_DARK[3, 7, 7] = 5
 
 
 @pytest.mark.parametrize("is_last", [False, True], ids=["label first", "label last"])
@@ -72,6 +74,13 @@ def test_without_a_header_the_label_is_the_column_that_is_like_no_pixel(tmp_path
     read = [np.load(io.BytesIO(tree.read(file)), allow_pickle=False) for file in tree.files]
     assert np.array_equal(read, images)
     assert [list(values()) for values in tree.tables[0].columns.values()] == [[*map(str, labels)]]
+
+
+def test_one_label_for_all_the_first_lines_is_not_taken_for_a_dark_pixel(tmp_path, opened):
+    lines = [[0, *pixels] for pixels in flat(ALMOST_DARK)]
+    tree, _ = opened(write({"train.csv": csv_of(None, lines)}, tmp_path / "data"))
+
+    assert np.array_equal(np.load(io.BytesIO(tree.read("train.csv/3"))), ALMOST_DARK[3])
 
 
 LEAF = [f"{kind}{number}" for kind in ("margin", "shape", "texture") for number in range(1, 65)]
