@@ -80,7 +80,7 @@ def test_one_label_for_all_the_first_lines_is_not_taken_for_a_dark_pixel(tmp_pat
     lines = [[0, *pixels] for pixels in flat(ALMOST_DARK)]
     tree, _ = opened(write({"train.csv": csv_of(None, lines)}, tmp_path / "data"))
 
-    assert np.array_equal(np.load(io.BytesIO(tree.read("train.csv/3"))), ALMOST_DARK[3])
+    assert np.array_equal(np.load(io.BytesIO(tree.read(list(tree.files)[3]))), ALMOST_DARK[3])
 
 
 LEAF = [f"{kind}{number}" for kind in ("margin", "shape", "texture") for number in range(1, 65)]
