@@ -142,10 +142,10 @@ class TrialRecord:
 
     @property
     def valid_logits_tta(self) -> np.ndarray | None:
-        """(N, classes) float32: log probabilities at the best epoch, averaged over views (`analysis.estimates.views`).
+        """(N, classes) float32: the logarithm of the mean probability over the views of an image, at the best epoch.
 
-        They are made at the end of a sweep for the trials whose weights are kept and whose training showed images in
-        several views; None for other trials.
+        It is written at the end of a sweep for COMPLETE trials whose weights are kept and whose training showed images
+        in several views (`analysis.estimates.views`); None for other trials.
         """
         return _array(self.folder / paths.AVERAGED_LOGITS)
 

@@ -60,8 +60,9 @@ def tables(images: Dataset, device: torch.device, device_text: str) -> Iterator[
     """
     units = "with" if precision.format_of(device) is torch.bfloat16 else "without"
     yield (
-        f"Milliseconds of a step of {BATCH[device.type]} images of the real data, best of {STEPS}, the four in turn, "
-        f"{device_text} ({units} units for bf16); in bold what the families of `trainable/models/` take."
+        f"Milliseconds of a step of {BATCH[device.type]} images of the real data, best of {STEPS}, the four columns "
+        f"measured in turn, {device_text} ({units} units for bf16); in bold what the net's family in "
+        "`trainable/models/` takes, which need not be the fastest."
     )
     yield from ("", "| net | float32 NCHW | float32 NHWC | bf16 NCHW | bf16 NHWC |")
     yield "| --- | ---: | ---: | ---: | ---: |"

@@ -444,17 +444,18 @@ def _reasons(rows: list[Row]) -> list[str]:
 
 def _breakdown(bench: Bench) -> list[str]:
     """Returns the lines of the section that says where the seconds of rows 1 and 2 go."""
+    decode = [_decode_seconds(bench.data) for _ in range(STARTS)]
+    runs = {number: bench.timed_runs(number) for number in ("1", "2")}
     lines = [
         "## Where the time goes",
         "",
-        "Medians. Shares are the workers' processor time over (first to last training step) x 2 cores. A report comes",
-        "with a checkpoint. Wait is all else: for a processor that others use, for the disk, for the driver's order.",
+        f"Medians of {len(runs['1'])} runs. A percentage is processor time of the workers, as a share of the time of",
+        "both cores from the first to the last training step. Reports and checkpoints are one row, because each report",
+        "comes with a checkpoint. `wait` is the rest: for a processor that others use, for the disk, for an order.",
         "",
         "| | benchmark 1 | benchmark 2 |",
         "| --- | ---: | ---: |",
     ]
-    decode = [_decode_seconds(bench.data) for _ in range(STARTS)]
-    runs = {number: bench.timed_runs(number) for number in ("1", "2")}
     start, end = "the command to the first step", "the last step to the end, report and predictions included"
     facts: dict[str, list[str]] = {"decode, once, on both cores": [f"{median(decode):.1f} s"] * 2}
     facts[start] = [f"{median(run.first_step_after for run in each):.1f} s" for each in runs.values()]

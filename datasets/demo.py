@@ -66,7 +66,15 @@ def draw(shapes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _distance(shapes: np.ndarray, x: np.ndarray, y: np.ndarray, radius: np.ndarray) -> np.ndarray:
-    """Returns the signed distance in px to the edge of each image's shape, negative inside; (N, 16, 16)."""
+    """Returns the signed distance in px to the edge of each image's shape, negative inside; (N, 16, 16).
+
+    Beyond corners it is smaller than the true distance.
+
+    Args:
+      shapes: (N,) the numbers of the shapes.
+      x, y: (N, 16, 16) the place of each pixel from the shape's middle, px, along the shape's own directions.
+      radius: (N, 1, 1) px.
+    """
     r, across, along = np.hypot(x, y), np.abs(x), np.abs(y)
     thin = 0.28 * radius
     turns = [x * np.sin(turn) + y * np.cos(turn) for turn in (0, 2 * np.pi / 3, 4 * np.pi / 3)]

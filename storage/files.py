@@ -44,12 +44,14 @@ class DamagedError(UserError, ValueError):
 
 
 def crash_point(step: str, path: Path, data: bytes = b"") -> None:
-    """Does nothing; it is called before, in and after every durable write, and tests replace it by a crash.
+    """Does nothing; every durable write calls it, and tests replace it by a crash.
 
     Args:
-      step: `before`, `in` (the write has begun, but is not yet visible or not yet on the disk) or `after`.
-      path: the file or folder that is written; at the step `in` of a whole file, its partial file.
-      data: the bytes that are being appended.
+      step: `before` or `after`; writes of whole files, appends and transactions also call it with `in`, when the write
+        has begun, but is not yet visible or not yet on the disk.
+      path: what is written, cut off or removed, or `postgresql` for a transaction; at the step `in` of a whole file,
+        its partial file.
+      data: the bytes that are being appended; empty for other writes.
     """
 
 

@@ -19,7 +19,7 @@ class Reason(StrEnum):
     """The reasons why a trial is PRUNED or FAIL, or why an attempt of a trial did not come to its end."""
 
     NOT_AMONG_THE_BEST = "not among the best at its rung"  # the only reason of a PRUNED trial
-    DIVERGED = "diverged"  # a loss was not finite
+    DIVERGED = "diverged"  # a loss or a prediction was not finite, or gradients overflowed float16
     OUT_OF_MEMORY = "out of memory"  # of the GPU, or of a node on which nothing else ran
     HOST_MEMORY = "host memory"  # only an attempt ends so, since other processes may have taken the memory
     STORAGE = "storage"  # only an attempt ends so; the sweep ends too, because the trial is not at fault

@@ -1,4 +1,4 @@
-"""Decides how an architecture computes on a device, by a fixed table, so that two runs do the same.
+"""Decides how an architecture computes on a device, by what its family says, so that two runs do the same.
 
 Each family of architectures says on which types of devices it gains from multiplying in 16 bits. The format follows
 from the device's arithmetic units: bf16 if it has units for that, else float16 on a GPU that is faster in that, else

@@ -6,11 +6,11 @@ least 95 of 100 samples, whatever the share and however few the images: if 60 of
 Other means have no exact interval. The intervals here are about as wide as that of a share where images are few, and
 become the usual one, two standard errors to either side, where images are many:
 
-- A balanced accuracy is a mean over classes. Its interval is at least as wide as that of a share among `Sample.size`
-  images (an effective sample size, as in Korn and Graubard, "Confidence intervals for proportions with small expected
-  number of positive counts estimated from survey data", Survey Methodology 24, 1998). It is also at least as wide as
-  the intervals of its classes together (Zou and Donner, "Construction of confidence limits about effect measures",
-  Statistics in Medicine 27, 2008), so that the uncertainty of a small class is included.
+- A balanced accuracy is a mean over classes. Its interval is at least as wide as that of a share among
+  `WeightedImages.size` images (an effective sample size, as in Korn and Graubard, "Confidence intervals for proportions
+  with small expected number of positive counts estimated from survey data", Survey Methodology 24, 1998). It is also at
+  least as wide as the intervals of its classes together (Zou and Donner, "Construction of confidence limits about
+  effect measures", Statistics in Medicine 27, 2008), so that the uncertainty of a small class is included.
 - A loss has no upper bound, and a long tail of large values. The lower end of its interval is Student's, but no lower
   than zero. The upper end is Student's on the scale of the logarithm, which reaches further.
 - A difference is within -1 and 1, or unbounded for a loss. Its interval is Student's.
@@ -127,7 +127,7 @@ class WeightedImages:
         """Returns the variance, from the choice of the images, of a mean difference.
 
         Args:
-          apart: (N,) the difference between two scores of each image.
+          differences: (N,) the difference between two scores of each image.
         """
         size, unit = self.size, self.guess_loss or 1.0
         mean = size * self.mean(differences) / (size + 2)

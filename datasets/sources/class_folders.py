@@ -23,7 +23,7 @@ from sweep.datasets.sources.folders import (
     splits_without_train,
     without_split,
 )
-from sweep.datasets.sources.images import is_plain
+from sweep.datasets.sources.images import says_only_images
 from sweep.datasets.sources.listing import Listing, check_ids
 from sweep.datasets.sources.split_names import is_for_prediction, is_of_both, split_of, splits_in
 from sweep.datasets.sources.split_tables import labelled_by_table
@@ -235,7 +235,7 @@ def _with_classes(
     if inner := _shared_below(classes):
         outer = [folder.name for folder in classes]
         if are_numbered(outer) and not (are_numbered(inner) and len(outer) < PARTS_A_CLASS * len(inner)):
-            is_group = not any(map(is_plain, outer))
+            is_group = not any(map(says_only_images, outer))
             depth, inferred = 1, ["label: the second folder", *(["group: the first"] if is_group else [])]
         elif are_numbered(outer) or not are_numbered(inner):
             return _ambiguous_levels(tree, level, outer, inner)
@@ -263,7 +263,7 @@ def _shared_below(classes: list[Folder]) -> list[str]:
     counts = Counter(name for folder in classes for name in folder.inner)
     minimum = len(classes) / 2 if are_numbered([folder.name for folder in classes]) else len(classes)
     is_shared = len(counts) > 1 and min(counts.values()) >= minimum and not any(folder.images for folder in classes)
-    return sorted(counts) if is_shared and not all(map(is_plain, counts)) else []
+    return sorted(counts) if is_shared and not all(map(says_only_images, counts)) else []
 
 
 def _ambiguous_levels(tree: FileTree, level: Folder, outer: list[str], inner: list[str]) -> Nearly:

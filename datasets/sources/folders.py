@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sweep.datasets.file_tree import FileTree
 from sweep.datasets.problems import Findings, shown
-from sweep.datasets.sources.images import PLAIN_WORDS, image_files, is_plain, without_masks
+from sweep.datasets.sources.images import PLAIN_WORDS, image_files, says_only_images, without_masks
 from sweep.datasets.sources.split_names import OF_WORD, is_of_both, split_in, split_of, words_of
 
 # Words in names of folders whose images illustrate the data and are not a part of it.
@@ -133,7 +133,7 @@ def level_of_classes(folder: Folder) -> Folder | None:
         folder = inner
     if are_numbered([*folder.inner]) and all(len(inner.inner) > 1 for inner in folder.inner.values()):
         return folder  # each numbered folder may be a part that has all classes
-    classes = [name for name in folder.inner if not is_of_split(name) and not is_plain(name)]
+    classes = [name for name in folder.inner if not is_of_split(name) and not says_only_images(name)]
     # `train-000.tar` and `test-000.tar` are not classes.
     others = [name for name in classes if not ARCHIVE.search(name) or split_in(name) is None]
     return folder if len(others) > 1 and not _are_parts(classes) and not _are_splits(classes) else None

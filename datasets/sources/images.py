@@ -49,12 +49,14 @@ def without_masks(files: list[str]) -> list[str]:
     if not masks:
         return files
     others = [file for file in files if folder_of(file) not in masks]
-    plain_stems = {_stem(file.rpartition("/")[2]) for file in others if is_plain(folder_of(file).rpartition("/")[2])}
+    plain_stems = {
+        _stem(file.rpartition("/")[2]) for file in others if says_only_images(folder_of(file).rpartition("/")[2])
+    }
     mask_folders = {folder for folder, names in masks.items() if plain_stems.issuperset(map(_image_of_mask, names))}
     return [file for file in files if folder_of(file) not in mask_folders]
 
 
-def is_plain(folder: str) -> bool:
+def says_only_images(folder: str) -> bool:
     """Returns whether the name of a folder says only that it holds images, not what they show."""
     words = set(words_of(folder))
     return bool(words) and words <= PLAIN_WORDS

@@ -61,7 +61,7 @@ class ProbabilityColumns(Form):
         return [tuple(map(written, row)) for row in padded[:, [index.get(label, len(classes)) for label in self.of]]]
 
     def problem(self, cells: Sequence[str], classes: Sequence[str]) -> str:
-        """Returns what is wrong with a row: a cell that is not a probability, or a sum that is not 1."""
+        """Returns what is wrong with the cells written for an image: a value or their sum; empty if they are right."""
         values = [number(cell) for cell in cells]
         if wrong := [cell for cell, value in zip(cells, values, strict=True) if value is None or not 0 <= value <= 1]:
             return f"{quoted(wrong[0])}: a probability must be from 0 to 1"

@@ -10,6 +10,7 @@ import threading
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from sweep.datasets.trees.unpacked import unpack
 
 GROUP_BYTES = 128 << 20  # the largest group whose images are kept in memory together
 BATCH = 16  # rows that are decoded at once
+EMPTY_ROWS = 100  # rows without an image that may come before the first one
 MOST_FILE = 256 << 20  # bytes of an image, the limit for any file
 IMAGE_BEGINS = re.compile(b"|".join((*BEGINNINGS, rb"GIF8[79]a")), re.DOTALL)
 
@@ -145,7 +147,10 @@ def is_binary(kind: Any) -> bool:
 
 
 def image_columns(file: Any) -> list[ImageColumn]:
-    """Returns the columns of a Parquet file that hold images."""
+    """Returns the columns of a Parquet file that are taken as images.
+
+    These are structs with binary `bytes`, and binary columns whose first value begins like an image file.
+    """
     import pyarrow as pa
 
     columns = []
@@ -173,10 +178,10 @@ def _leaf_bytes(file: Any, leaf: str) -> tuple[int, ...]:
 
 
 def _begins_like_image(file: Any, column: str) -> bool:
-    """Returns whether the first value of a column begins like an image file."""
-    batch = next(file.iter_batches(1, columns=[column], use_threads=False), None)
-    value = batch.column(0)[0].as_py() if batch is not None and batch.num_rows else None
-    return IMAGE_BEGINS.match(value or b"") is not None
+    """Returns whether the first value of a column that is not empty begins like an image file."""
+    batches = file.iter_batches(1, columns=[column], use_threads=False)
+    values = (batch.column(0)[0].as_py() for batch in batches if batch.num_rows)
+    return IMAGE_BEGINS.match(next(filter(None, islice(values, EMPTY_ROWS)), b"")) is not None
 
 
 def _table(file: Any, images: dict[str, RowNames]) -> Rows:

@@ -1,4 +1,4 @@
-"""Executes a bridge's orders with Ray Tune, through a thin Searcher and a thin TrialScheduler that remember nothing.
+"""Executes a bridge's orders with Ray Tune, by a thin Searcher and a thin TrialScheduler without state of their own.
 
 Every start is a fresh Tune experiment in a temporary folder. Tune's own retries are off: a retry is a new Tune trial
 with the same number and the next attempt.
@@ -57,8 +57,12 @@ class _BridgeClient:
         """Returns an empty state: Tune pickles searcher and scheduler into its own folder, which nobody reads."""
         return {}
 
-    def take(self, order: dict[str, Any], report_json: str) -> bool:
-        """Gives the bridge a trial's report; returns whether the trial is to stop.
+    def hand_on(self, order: dict[str, Any], report_json: str) -> bool:
+        """Gives the bridge a trial's report; returns whether Tune is to stop the trial.
+
+        Args:
+          order: the `Order.to_dict()` of the trial's attempt.
+          report_json: a `Report` as JSON.
 
         Raises:
           Abort: carries the error that the bridge raised.
@@ -80,7 +84,14 @@ class BridgeSearcher(_BridgeClient, Searcher):
         self.orders: dict[str, dict[str, Any]] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
-        """Returns the config of Tune's next trial: the bridge's next order, or None while there is none."""
+        """Returns the config of Tune's next trial, which holds the bridge's next order.
+
+        Returns:
+          None while there is no order; `Searcher.FINISHED` once no trial runs and none will begin.
+
+        Raises:
+          Abort: carries the error that the bridge raised.
+        """
         try:
             order = self.bridge.next_order()
         except Exception as error:
@@ -90,7 +101,7 @@ class BridgeSearcher(_BridgeClient, Searcher):
             if self.on_idle is not None and self.has_report:
                 self.on_idle()
                 self.on_idle = None
-            # Tune never asks again after FINISHED, so it is returned only when no running trial can come back.
+            # Tune never asks again after FINISHED, and a running trial may need another attempt.
             return Searcher.FINISHED if self.bridge.finished else None
         self.orders[trial_id] = order.to_dict()
         return {"order": self.orders[trial_id]}
@@ -106,7 +117,7 @@ class BridgeSearcher(_BridgeClient, Searcher):
         if error:
             return  # the scheduler has told the bridge, with the cause
         if result and "report" in result:  # Tune does not show a result with `done` to the scheduler
-            self.take(order, result["report"])
+            self.hand_on(order, result["report"])
         self.bridge.released(order["number"], order["attempt"])
 
     def save(self, checkpoint_path: str) -> None:
@@ -139,7 +150,7 @@ class BridgeScheduler(_BridgeClient, FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Gives a report to the bridge; returns whether the trial stops or continues."""
-        return TrialScheduler.STOP if self.take(trial.config["order"], result["report"]) else TrialScheduler.CONTINUE
+        return TrialScheduler.STOP if self.hand_on(trial.config["order"], result["report"]) else TrialScheduler.CONTINUE
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Tells the bridge why a trial's worker died or could not start; all other failures come back as results."""

@@ -51,7 +51,13 @@ class RaySession(Session):
     beside: Executor
 
     def execute(self, bridge: "Bridge", data: "Dataset") -> list[int]:
-        """Runs what the bridge orders on Ray's workers; returns the signals that came meanwhile."""
+        """Runs what the bridge orders on Ray's workers.
+
+        If Ray ends, the bridge is stopped with RAY_ENDED and this returns as usual, so that the results are written.
+
+        Returns:
+          The number of the first signal that came, in a list; an empty list if none came.
+        """
         from sweep.search.ray.executor import execute  # Ray Tune: imported beside the start of Ray
 
         counts = f"{len(data.train.ids):,} train and {counted(len(data.valid.ids), 'validation image')}"

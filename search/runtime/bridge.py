@@ -104,8 +104,8 @@ class Bridge:
                 continue
             attempt = trial.user_attrs["attempt"]
             self.running[trial.number] = attempt
-            if not self._stays(trial.number):  # killed after a rung's value was written and before its decision
-                self._take(trial.number, self._written_report(folder, attempt))
+            if not self._is_held_back(trial.number):  # killed after a rung's value was written and before its decision
+                self._take_report(trial.number, self._written_report(folder, attempt))
             if trial.number in self.running:
                 self._wait(trial.number)
         if not self.waiting:
@@ -159,16 +159,20 @@ class Bridge:
         if self.running.get(number) != report.attempt:
             return True
         self._check_folder()
-        self._take(number, report)
+        self._take_report(number, report)
         self.has_gained = True
         self.tick()
         return number not in self.running or bool(self.stopping)
 
-    def _take(self, number: int, report: Report) -> None:
+    def _take_report(self, number: int, report: Report) -> None:
         """Records a report of the trial's newest attempt.
 
         Every step that the ledger lacks is written in order, and the pruner is asked at each rung, so that several
         steps in one report are pruned as if they came one at a time. A step is an epoch, or with folds a whole fold.
+        If the trial is paused or ended at a rung, the rest of the report is dropped, a failure in it too.
+
+        Raises:
+          OSError: the worker could not read or write the files of the sweep.
         """
         failure = report.failure
         if failure and failure.reason is Reason.STORAGE:
@@ -180,12 +184,12 @@ class Bridge:
         metric = named(self.plan.metric)
         trial = self.ledger.trial(number)
         epochs = trial.user_attrs["config"]["epochs"]
-        values, stops, new_values = metric.of_steps(report.history, epochs), self.ledger.rungs(epochs), {}
+        values, rungs, new_values = metric.of_steps(report.history, epochs), self.ledger.rungs(epochs), {}
         for step in range(len(trial.intermediate_values) + 1, len(values) + 1):
             new_values[step] = values[step - 1]
-            if step in stops or step == len(values):
+            if step in rungs or step == len(values):
                 self.ledger.report(number, new_values)
-                if self._stays(number):
+                if self._is_held_back(number):
                     return
                 new_values = {}
         if report.prepared:
@@ -306,7 +310,7 @@ class Bridge:
             draws = f"{self.infeasible_in_a_row} draws in a row"
             self.stop(Stop.NO_CONFIG, f"the space has no config for {draws}, the last one: {message}")
 
-    def _stays(self, number: int) -> bool:
+    def _is_held_back(self, number: int) -> bool:
         """Asks the pruner at a rung whether the trial continues; returns True if it was paused or ended there.
 
         The pruner is not asked again about a trial that has passed a rung, however often the driver starts.

@@ -60,25 +60,31 @@ def interruptible() -> Iterator[None]:
     try:
         with _handling((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), on_signal):
             yield
-            _raise_again()
+            _raise_lost_signal()
     finally:
         _pending.clear()
 
 
-def _raise_again() -> None:
+def _raise_lost_signal() -> None:
     if _pending:
         raise Interrupted(_pending[0])
 
 
 @contextmanager
 def stopping_on_signals(bridge: "Bridge") -> Iterator[list[int]]:
-    """Lets running trials reach a checkpoint after the first signal, and ends the block at once after the second.
+    """Lets running trials reach a checkpoint after the first signal, and ends the block at the second.
+
+    Without a second signal, the block is ended after `GRACE_SECONDS`. Its end by a signal is no error.
 
     Yields:
-      The list of the numbers of the signals received so far.
+      A list that gets the number of the first signal.
+
+    Raises:
+      Interrupted: a signal came before the block, and a library had swallowed its exception.
     """
-    _raise_again()
+    _raise_lost_signal()
     numbers: list[int] = []
+    is_running = True
 
     def on_signal(number: int, _: object) -> None:
         if numbers:
@@ -86,13 +92,15 @@ def stopping_on_signals(bridge: "Bridge") -> Iterator[list[int]]:
         numbers.append(number)
         _begin_last_resort(number)
         bridge.stop(Stop.SIGNAL, signal.Signals(number).name)  # prints nothing, as the signal may interrupt a print
-        signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS, 1)  # repeats, in case a library swallows the exception
+        if is_running:  # later, the timer would find no handler any more, and end the process
+            signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS, 1)  # repeats, in case a library swallows the exception
 
     try:
         with _handling((signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM), on_signal):
             try:
                 yield numbers
             finally:
+                is_running = False
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 if _last_resort:
                     _last_resort[-1](0)  # the trials have ended, and writing the results may take longer
@@ -110,10 +118,10 @@ def ended_in_time() -> Iterator[None]:
     countdowns: list[Event] = []
 
     def begin(number: int) -> None:
-        """Starts the countdown for a signal; the number 0 stops it."""
+        """Starts the countdown at the first signal; later ones change nothing, and the number 0 stops it."""
         if number and not countdowns:
             countdowns.append(Event())
-            # `threading` is not used, because it has locks that this signal handler may have interrupted.
+            # To start a `threading.Thread` takes a lock of that module, which the interrupted code may hold.
             start_new_thread(_end_unless, (countdowns[0], stopped_by(number), 128 + number))
         elif not number:
             while countdowns:

@@ -82,7 +82,11 @@ class Session(ABC):
 
     @abstractmethod
     def execute(self, bridge: "Bridge", data: "Dataset") -> list[int]:
-        """Runs what a bridge orders until it ends or a signal stops it; returns the numbers of the signals."""
+        """Runs what a bridge orders until it ends or a signal stops it.
+
+        Returns:
+          The number of the first signal that came, in a list; an empty list if none came.
+        """
 
     def limit(self, data: "Dataset") -> MemoryLimit | None:
         """Returns the memory that a trial on this data may take; None if it is not known."""

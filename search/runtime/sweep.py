@@ -249,7 +249,11 @@ def _load_same(sweep: RequestedSweep, file: SweepFile) -> "Dataset":
 
 
 def _open_bridge(sweep: RequestedSweep, file: SweepFile, ledger: Ledger, start: Start, out: TextIO) -> "Bridge":
-    """Returns the bridge after it has taken in what workers wrote before this start."""
+    """Makes the plan, opens the sinks and returns the bridge, whose ledger then has all that workers wrote before.
+
+    Raises:
+      DamagedError: the ledger contradicts the files of the trials.
+    """
     from sweep.analysis.estimates.ensembles import ensembles
     from sweep.search.runtime.bridge import Bridge
     from sweep.search.runtime.draws import Plan
@@ -280,19 +284,18 @@ def _open_bridge(sweep: RequestedSweep, file: SweepFile, ledger: Ledger, start: 
     )
     ended_trials = [trial for trial in ledger.trials if trial.state.is_finished()]
     names = {number: shown_name(entry) for number, entry in file.queue.items()}
-    cheap = plan.turns.cheap if plan.turns else 0
     beginning = Begun(
-        sweep.folder,
-        settings.trials,
-        settings.metric,
-        ended_trials,
-        names,
-        out,
-        settings.folds,
-        cheap,
-        ledger.paused,
-        settings.budget_epochs,
-        {trial.number: ledger.epochs_of(trial.number) for trial in ledger.trials},
+        folder=sweep.folder,
+        trials=settings.trials,
+        metric=settings.metric,
+        ended=ended_trials,
+        names=names,
+        out=out,
+        folds=settings.folds,
+        cheap=plan.turns.cheap if plan.turns else 0,
+        paused=ledger.paused,
+        budget_epochs=settings.budget_epochs,
+        epochs={trial.number: ledger.epochs_of(trial.number) for trial in ledger.trials},
     )
     watcher = opened(start.sinks, beginning)
     for note in file.notes:

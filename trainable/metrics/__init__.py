@@ -2,8 +2,8 @@
 
 To add a metric, add its file and the name of the file to `NAMES`, and leave `field` of the `Metric` at its default:
 only the three oldest metrics have a field of their own in `EpochMetrics`. Nothing here imports torch, so readers are
-quick. The files are imported when the first metric is asked for. A second driver, which needs only the names, is
-therefore refused at once.
+quick. The files are imported when the first metric is asked for: a second driver of a sweep, which is to be refused at
+once, needs only the names.
 """
 
 from collections.abc import Callable, Sequence

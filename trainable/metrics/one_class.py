@@ -20,6 +20,7 @@ def of_one_class(kind: str, class_name: str, of_class: Callable[[int, np.ndarray
 
     Args:
       kind: the first part of the metric's name, such as `precision`.
+      class_name: the class, as the labels of the data have it.
       of_class: computes (...) values of the class with this index from (..., classes, classes) confusion matrices, true
         classes in rows.
     """

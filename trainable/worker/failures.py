@@ -18,19 +18,20 @@ from sweep.trainable.weights import WeightsError
 from sweep.trainable.worker.report import Failure
 
 # Parts of messages of torch's allocator, of C++ and of OpenCV, which do not raise a MemoryError.
-HOST_MEMORY = ("DefaultCPUAllocator", "can't allocate memory", "std::bad_alloc", "Insufficient memory")
+HOST_MEMORY_MESSAGES = ("DefaultCPUAllocator", "can't allocate memory", "std::bad_alloc", "Insufficient memory")
 
 
 def failure_of(error: BaseException, store: Store) -> Failure:
     """Returns the failure to report for an error of an attempt.
 
-    Its reason is DIVERGED if a loss is not finite; OUT_OF_MEMORY if the GPU's memory is short even for the smallest
-    micro-batch; HOST_MEMORY if the machine's memory is short, which is worth another try because other processes may
-    have taken it; STORAGE if a file cannot be read or written, which is not the trial's fault; and ERROR for anything
-    else.
+    Its reason is DIVERGED if a loss or a prediction is not finite, or gradients overflow float16; OUT_OF_MEMORY if the
+    GPU's memory is short even for the smallest micro-batch; HOST_MEMORY if the machine's memory is short, which is
+    worth another try because other processes may have taken it; STORAGE if a file cannot be read or written, which is
+    not the trial's fault; and ERROR for anything else, with the traceback as its log. The failure of another process
+    of the trial is passed on.
 
     Args:
-      store: of the sweep; its keys are removed from all texts.
+      store: the store of the sweep; the texts show its addresses in place of the paths of its copy on this machine.
     """
     message = store.shown(str(error))
     if isinstance(error, ProcessFailed):
@@ -41,7 +42,7 @@ def failure_of(error: BaseException, store: Store) -> Failure:
     if isinstance(error, torch.OutOfMemoryError):
         return Failure(Reason.OUT_OF_MEMORY, message)
     no_memory = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
-    if no_memory or any(words in message for words in HOST_MEMORY):
+    if no_memory or any(words in message for words in HOST_MEMORY_MESSAGES):
         message = message or "no memory"  # Python's own MemoryError has no message
         return Failure(Reason.HOST_MEMORY, f"{message} (peak of this process: {_peak_mib()} MiB)")
     if isinstance(error, OSError | DamagedError | WeightsError | FeaturesError):  # none of these is the trial's fault

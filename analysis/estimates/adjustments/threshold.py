@@ -75,14 +75,14 @@ def values(metric: Metric, labels: np.ndarray, all_cuts: Cuts, counts: np.ndarra
     Args:
       metric: the metric.
       labels: (N,) class indices.
-      found: the cuts.
+      all_cuts: the K cuts.
       counts: (N,) how often each image counts.
     """
     if metric.counts is not None:
         with np.errstate(all="ignore"):
             scores = metric.sign * metric.counts(all_cuts.confusions(labels, counts))
         return np.where(np.isfinite(scores), scores, -np.inf)
-    assert metric.images is not None
+    assert metric.images is not None  # whose scores are larger for better answers, whatever the metric's sign
     assert metric.images.of_classes is not None
     weights = sample(metric, labels, 2).weights(counts[None])[0]
     answers = np.repeat([[0], [1]], len(labels), axis=1)

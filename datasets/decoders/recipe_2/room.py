@@ -13,7 +13,10 @@ _pixels_in_use = 0
 
 @contextmanager
 def room_for(pixels: int) -> Iterator[None]:
-    """Waits until an image with this many pixels may be decoded beside those that other threads are decoding."""
+    """Waits until an image with this many pixels may be decoded beside those that other threads are decoding.
+
+    An image of more than `ALONE_PIXELS` waits until no other is being decoded, and lets all others wait.
+    """
     global _pixels_in_use
     share = TOGETHER_PIXELS if pixels > ALONE_PIXELS else pixels
     with _released:

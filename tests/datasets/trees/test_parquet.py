@@ -63,6 +63,12 @@ def test_a_row_without_an_image_is_told_when_it_is_read(tmp_path, opened):
             tree.read(f"x.parquet/image/{row}")
 
 
+def test_a_column_of_images_may_begin_with_a_row_that_has_none(tmp_path, opened):
+    tree, _ = opened(write({"x.parquet": parquet_file({"image": [None, *IMAGES], "label": [0, *LABELS]})}, tmp_path))
+
+    assert tree.read("x.parquet/image/01") == IMAGES[0]
+
+
 def test_a_column_whose_name_is_a_path_is_no_path(tmp_path, opened):
     tree, _ = opened(write({"x.parquet": parquet_file({"../a": IMAGES, "__.a": IMAGES[::-1]})}, tmp_path / "data"))
     assert sorted({name.rpartition("/")[0] for name in tree.files}) == ["x.parquet/__.a", "x.parquet/__a"]
