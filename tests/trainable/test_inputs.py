@@ -13,7 +13,7 @@ from sweep.trainable import inputs as inputs_module
 from sweep.trainable.config import TrialConfig
 from sweep.trainable.features import maps
 from sweep.trainable.images import on_device
-from sweep.trainable.inputs import inputs_of
+from sweep.trainable.inputs import inputs_of, prepare
 from sweep.trainable.loop import Diverged, predict_logits, train
 from sweep.trainable.models import frozen
 from sweep.trainable.saving import load, save
@@ -75,6 +75,24 @@ def test_a_trial_that_finds_the_maps_ends_as_one_that_computes_them(monkeypatch)
     assert of_first == [16, 10, 16, 10, 16, 4]  # the images, their mirror images, the validation images
     assert [images for images in computed if images > 1] == of_first
     assert_same(first, second)
+
+
+def test_a_trial_that_continues_finds_the_maps_that_it_began_with(tmp_path, monkeypatch):
+    state = new_state(CONFIG, DATA)
+    next(train(CONFIG, DATA, state))
+    path = save(state, CONFIG, tmp_path)
+    computed = []
+    real = maps.map_of
+    monkeypatch.setattr(maps, "map_of", lambda *arguments: computed.append(len(arguments[-1])) or real(*arguments))
+
+    continued = load(path, CONFIG, DATA, "accuracy")
+    list(prepare(CONFIG, DATA, continued.model))
+    list(train(CONFIG, DATA, continued))
+
+    assert set(computed) == {1}  # one image shows the shape
+    began = new_state(CONFIG, DATA).model.state_dict()
+    changed = [name for name, tensor in continued.model.state_dict().items() if not torch.equal(tensor, began[name])]
+    assert any("running_mean" in name for name in changed)
 
 
 def test_a_trial_killed_and_continued_on_another_machine_ends_as_an_unbroken_one(tmp_path, monkeypatch):

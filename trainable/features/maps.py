@@ -126,12 +126,16 @@ def _about(
     }
 
 
-def _digest(model: nn.Module) -> str:
-    """Returns the sha256 of all weights that do not train; it identifies them by their content, not by a file name."""
-    frozen_names = frozen.names(model)
-    trained_names = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+def _digest(model: nn.Sequential) -> str:
+    """Returns the sha256 of the normalisation and of all weights that do not train, by their content.
+
+    Buffers outside of the frozen parts do not count. The running statistics of batch normalisation are among them, and
+    a trial that continues has others than it began with, but the same maps.
+    """
+    parameters = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    names = frozen.names(model) | parameters | {f"0.{name}" for name in model[0].state_dict()}
     digest = hashlib.sha256()
     for name, tensor in model.state_dict().items():
-        if name in frozen_names or name not in trained_names:
+        if name in names:
             digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
