@@ -52,9 +52,10 @@ class BadImages:
     _faults: dict[tuple[str, int], tuple[Fault, str]] = field(default_factory=dict)
 
     def add(self, split: str, row: int, fault: Fault, problem: Problem) -> None:
-        """Records a bad image by its split and row; it is left out, or becomes a problem.
+        """Records a bad image by its split and row.
 
-        An image that another machine could read is never left out.
+        With `leave_out` it is left out, if it is of train or validation and the fault is the data's and not this
+        machine's. Otherwise its problem is added to the findings.
         """
         if self.leave_out and split in LABELLED and not problem.is_of_machine:
             self._faults.setdefault((split, row), (fault, _detail(problem)))

@@ -101,7 +101,8 @@ def are_numbered(names: list[str]) -> bool:
 def is_split_level(folder: Folder) -> bool:
     """Returns whether the folders in a folder are splits.
 
-    They are if one of them means train and has folders inside, and either another split is there or train has classes.
+    They are if one of them means train and has folders inside, and either another one means validation or test, or
+    train has several folders at the level of its classes.
     """
     splits = {name: folder_split(name) for name in folder.inner}
     trains = [inner for name, inner in folder.inner.items() if splits[name] == "train"]

@@ -26,7 +26,8 @@ AFTER_THE_FIRST = (
     Operation.SET_TRIAL_INTERMEDIATE_VALUE,
     Operation.SET_TRIAL_STATE_VALUES,
 )
-NO_TRIAL = {"op_code": Operation.CREATE_TRIAL, "study_id": 0, "worker_id": "", "datetime_start": None}
+# stands in for a trial whose first record is lost: RUNNING, without a config
+PLACEHOLDER = {"op_code": Operation.CREATE_TRIAL, "study_id": 0, "worker_id": "", "datetime_start": None}
 
 
 @dataclass
@@ -71,7 +72,11 @@ def replay(path: Path, content: bytes, file: SweepFile, folders: set[int]) -> Re
 
     Args:
       path: the journal, whose content is `content`.
-      folders: the numbers of the trials that have a folder.
+      file: the content of `sweep.json`, which says what the config of each trial must be.
+      folders: the numbers of the trials whose folder still holds their config.
+
+    Returns:
+      The trials and the damage; without trials if `is_ours` is False.
     """
     *lines, tail = content.split(b"\n")
     lacks_its_end = parse(tail + b"\n") is not None
@@ -112,13 +117,18 @@ def replay(path: Path, content: bytes, file: SweepFile, folders: set[int]) -> Re
             else:
                 first_lines[number] = line
         elif operation in AFTER_THE_FIRST:
-            later_lines.append(line)
+            number = record.get("trial_id")
+            if type(number) is int and 0 <= number < limit:
+                later_lines.append(line)
+            else:
+                leave_out(line, f"is of a trial that this sweep cannot have, {number!r}")
         else:
             leave_out(line, "is of a kind that no driver of a sweep writes")
     result.is_ours &= bool(first_lines) or not beginnings
     if not result.is_ours:
         return result
-    # Optuna replays the records, but one at a time, and after a record for every trial has been put in place.
+    # First each trial gets a record, its own or a placeholder, in the order of numbers. Then Optuna replays the other
+    # records one at a time, so that a bad one costs only itself.
     journal = JournalInMemory([study | {"worker_id": ""}])
     storage = optuna.storages.JournalStorage(journal)
 
@@ -131,11 +141,11 @@ def replay(path: Path, content: bytes, file: SweepFile, folders: set[int]) -> Re
             return False
         return True
 
-    ids = {id_ for line in later_lines if type(id_ := records[line].get("trial_id")) is int}
+    ids = {records[line]["trial_id"] for line in later_lines}
     trial_numbers = [number for number in range(limit) if number in first_lines or number in folders or number in ids]
     for number in range(max(trial_numbers, default=-1) + 1):
         if number not in first_lines or not apply(first_lines[number], study_id=0):
-            journal.records.append(NO_TRIAL)
+            journal.records.append(PLACEHOLDER)
     for line in later_lines:
         apply(line)
     result.trials = storage.get_all_trials(0, deepcopy=False)

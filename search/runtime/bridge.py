@@ -155,7 +155,14 @@ class Bridge:
         return not self.running and (bool(self.stopping) or not self.has_more)
 
     def report(self, number: int, report: Report) -> bool:
-        """Takes a report of a trial's attempt; returns whether the executor is to stop the trial."""
+        """Takes a report, or ignores it if it is not of the running attempt.
+
+        Returns:
+          Whether the executor is to stop the trial.
+
+        Raises:
+          OSError: the sweep's folder is gone, or the worker could not read or write its files.
+        """
         if self.running.get(number) != report.attempt:
             return True
         self._check_folder()
@@ -303,6 +310,7 @@ class Bridge:
         return None
 
     def _add_infeasible(self, message: str) -> None:
+        """Records a draw without a config as a FAIL trial; stops the sweep after `max_failures` of them in a row."""
         number = self.draws.add_infeasible(message)
         self.watcher.ended(self.ledger.trial(number))
         self.infeasible_in_a_row += 1

@@ -10,6 +10,7 @@ from sweep.search.runtime.sweep_kinds import RequestedSweep
 from sweep.storage.command_line import Exit
 from sweep.storage.states import Stop
 from sweep.storage.sweep_file import SweepFile
+from sweep.storage.text import counted
 
 if TYPE_CHECKING:
     from sweep.datasets.pixels.dataset import Dataset
@@ -23,8 +24,12 @@ def finish(
     signal_name = signal.Signals(signals[0]).name if signals else ""
     file.starts[-1].stopped = signal_name or bridge.stopping_words or Stop.FINISHED
     file.write(sweep.folder)  # before the results, because the report shows why the sweep stopped
+    ended = sum(trial.state.is_finished() for trial in bridge.ledger.trials)
+    way_out = "; the next start does it if a second signal ends this at once" if signals else ""
+    # This takes minutes where large nets are averaged over views.
+    print(f"Writing the results of {counted(ended, 'ended trial')}{way_out}.", flush=True)
     sweep.write_results(data)
-    file.results_of = sum(trial.state.is_finished() for trial in bridge.ledger.trials)
+    file.results_of = ended
     file.write(sweep.folder)
     print(sweep.summary())
     return exit_code(bridge, signals, command)

@@ -84,7 +84,7 @@ def stopping_on_signals(bridge: "Bridge") -> Iterator[list[int]]:
     """
     _raise_lost_signal()
     numbers: list[int] = []
-    is_running = True
+    is_in_block = True
 
     def on_signal(number: int, _: object) -> None:
         if numbers:
@@ -92,7 +92,7 @@ def stopping_on_signals(bridge: "Bridge") -> Iterator[list[int]]:
         numbers.append(number)
         _begin_last_resort(number)
         bridge.stop(Stop.SIGNAL, signal.Signals(number).name)  # prints nothing, as the signal may interrupt a print
-        if is_running:  # later, the timer would find no handler any more, and end the process
+        if is_in_block:  # behind the block, SIGALRM has its default handler again and would end the process
             signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS, 1)  # repeats, in case a library swallows the exception
 
     try:
@@ -100,7 +100,7 @@ def stopping_on_signals(bridge: "Bridge") -> Iterator[list[int]]:
             try:
                 yield numbers
             finally:
-                is_running = False
+                is_in_block = False
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 if _last_resort:
                     _last_resort[-1](0)  # the trials have ended, and writing the results may take longer

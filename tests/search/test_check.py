@@ -19,7 +19,7 @@ from sweep.search.checks import command as checking
 from sweep.search.checks import inspection
 from sweep.storage import files
 from sweep.storage.errors import SweepError
-from sweep.storage.journal import Journal, line_of, parse
+from sweep.storage.journal import Journal, Operation, line_of, parse
 from sweep.storage.lock import driver_lock
 from sweep.storage.paths import AVERAGED_LOGITS, checkpoints
 from sweep.storage.sweep_file import SweepFile
@@ -270,6 +270,22 @@ def test_a_damaged_record_is_named_with_file_line_and_trial(sweep, what, line, t
     words = checked(sweep)[1]
 
     assert f"{sweep}/journal.log:{line}: its checksum differs: a record {trial or 'that names no trial'}" in words
+
+
+@pytest.mark.parametrize("changes", [{}, {"trial_id": [1]}, {"trial_id": 10**6}, {"trial_id": -1}])
+def test_a_record_of_a_trial_that_cannot_be_is_left_out(sweep, changes):
+    lines = (sweep / "journal.log").read_bytes().splitlines(keepends=True)
+    record = next(each for each in map(parse, lines) if each["op_code"] == Operation.SET_TRIAL_INTERMEDIATE_VALUE)
+    strange = {name: value for name, value in record.items() if name not in ("trial_id", "crc")} | changes
+    before = content(sweep / "journal.log")
+    (sweep / "journal.log").write_bytes(b"".join([*lines, line_of(strange)]))
+
+    words = checked(sweep)[1]
+    checked(sweep, must_repair=True)
+
+    place, trial = f"{sweep}/journal.log:{len(lines) + 1}", changes.get("trial_id")
+    assert f"{place}: the record is of a trial that this sweep cannot have, {trial!r}: it is not the driver's" in words
+    assert content(sweep / "journal.log") == before
 
 
 def test_damaged_records_beside_each_other_are_named_together(sweep):

@@ -95,7 +95,7 @@ def stores_of(
                 batches = (VIEWS[view](batch) for batch in together(part, rows, device).split(BATCH[device.type]))
                 return {NAME: torch.cat([map_of(config, model, front, batch) for batch in batches])}
 
-            store = FeatureStore(_about(config, fingerprint, part, view, model, device), len(part))
+            store = FeatureStore(_key_of(config, fingerprint, part, view, model, device), len(part))
             store.open(compute(np.arange(1))[NAME].numel())
             yield store, compute
 
@@ -108,10 +108,16 @@ def map_of(config: TrialConfig, model: nn.Sequential, front: nn.Module, batch: T
     return output.float().clamp_(-LARGEST, LARGEST)
 
 
-def _about(
+def _key_of(
     config: TrialConfig, fingerprint: str, images: Pixels, view: str, model: nn.Sequential, device: torch.device
 ) -> dict[str, Any]:
-    """Returns everything that determines the maps of some images."""
+    """Returns everything that the maps of some images depend on, which names the folder where they are stored.
+
+    Args:
+      images: a whole set of images, never some rows of it.
+      view: a name in `VIEWS`.
+      model: the whole net, whose weights that do not train count.
+    """
     preprocessing = family_of(config.arch).preprocessing(config)
     return {
         "maps": VERSION,

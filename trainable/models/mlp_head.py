@@ -1,6 +1,6 @@
 """A net with one hidden layer on the features of a frozen net.
 
-Its single epoch is a whole training: `PASSES` passes over the features with AdamW, whose rate ends at zero. The
+Its single epoch is a whole training: `PASSES` passes over the features with AdamW, at the config's schedule. The
 features are the same in every pass, so only mixing and dropout keep the net from learning them by heart.
 """
 
@@ -27,7 +27,11 @@ def last_part(config: Config, features: int, classes: int) -> Net:
 
 
 def fit(config: Config, net: Any, features: "Features", labels: "Tensor") -> float:
-    """Trains the net, and returns the mean loss of the last pass; all random draws follow from the config's seed."""
+    """Trains the net on features with their (N,) int64 labels, and returns the mean training loss of the last pass.
+
+    The order and the mixing follow from the config's seed; dropout draws from torch's global generator, which the
+    caller has seeded.
+    """
     import torch
     from torch.nn import functional as F
 
@@ -43,10 +47,10 @@ def fit(config: Config, net: Any, features: "Features", labels: "Tensor") -> flo
     objective = Objective(config, sampling, device)
     group = {"params": list(net.parameters()), "factor": 1.0}
     optimizer = uncompiled(torch.optim.AdamW)([group], config.lr, weight_decay=config.weight_decay, fused=True)
-    steps, steps_done, total = PASSES * -(-features.count // config.batch_size), 0, torch.zeros((), device=device)
+    steps, steps_done, loss_sum = PASSES * -(-features.count // config.batch_size), 0, torch.zeros((), device=device)
     net.train()
     for _ in range(PASSES):
-        total.zero_()
+        loss_sum.zero_()
         for rows in sampling.order(generator).split(config.batch_size):
             batch, truth = features.take(rows), F.one_hot(labels[rows.to(device)], classes).float()
             draw, share = torch.rand(2, generator=generator).tolist()
@@ -59,9 +63,9 @@ def fit(config: Config, net: Any, features: "Features", labels: "Tensor") -> flo
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            total += loss.detach() * len(rows)
+            loss_sum += loss.detach() * len(rows)
             steps_done += 1
-    return float(total) / features.count
+    return float(loss_sum) / features.count
 
 
 FAMILY = head_family("mlp_head", {"hidden": 256}, last_part, fit, optional=frozenset({"feature_mixup", "dropout"}))

@@ -52,7 +52,7 @@ def _open(data: bytes) -> Opened:
     if page.kind == UNSIGNED and page.bits not in (1, 2, 4, 8, 16):
         raise ImageFileError(f"must have 8 or 16 bits a channel, got {page.bits}", STORE)
 
-    def decode(_: int) -> Pixels:
+    def decode(_shrink: int) -> Pixels:
         drops_band = extra_bands == 1 and not is_alpha
         if page.kind == UNSIGNED and page.bits <= 8:
             pixels, remarks = pixels_of(Image.open(io.BytesIO(data), formats=("TIFF",)))
