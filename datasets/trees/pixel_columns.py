@@ -118,6 +118,8 @@ def _pixel_ranges(header: tuple[str, ...], is_named: bool, rows: Sequence[Sequen
             return [(0, count - 1)] if label == count - 1 else [(1, count)]
     elif square_shape(count):
         return [(0, count)]
+    if not square_shape(count - 1):
+        return []
     ranges = [(1, count), (0, count - 1)]
     return ranges[::-1] if _is_last_the_label(rows) else ranges
 

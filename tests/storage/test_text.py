@@ -31,7 +31,7 @@ OPENS = {"open": 1, "fdopen": 1, "read_text": None, "write_text": None, "TextIOW
 
 OPEN_NO_TEXT = {
     "os.open",
-    "known.open",
+    "image_format.open",
     "Image.open",
     "self._zip.open",
     "zipfile.open",

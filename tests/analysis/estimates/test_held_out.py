@@ -29,7 +29,7 @@ def sweep(tmp_path, tiny_data):
 
 def of_trials(wanted: int, *states: State) -> SimpleNamespace:
     trials = [SimpleNamespace(state=state) for state in states]
-    return SimpleNamespace(trials=trials, wanted=wanted, metric=named("accuracy"))
+    return SimpleNamespace(trials=trials, trials_wanted=wanted, metric=named("accuracy"))
 
 
 def labelled(data):

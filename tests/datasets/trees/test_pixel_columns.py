@@ -90,6 +90,7 @@ TABLES = {
     "measurements with fractions": csv_of(["id", *NAMES], [[row, *([0.5] * 64)] for row in range(3)]),
     "numbers beyond 255": csv_of(["id", *NAMES], [[row, *([256] * 64)] for row in range(3)]),
     "no square": csv_of(["id", *NAMES[:60]], [[row, *([7] * 60)] for row in range(3)]),
+    "one column": b"id\na.png\nb.png\n",
     "only a header": csv_of(["label", *NAMES], []),
     "empty": b"",
     "another encoding": b"\xff\xfe\x00",
