@@ -60,7 +60,7 @@ def load_same(
     Args:
       folder: the folder of the sweep.
       place: the place of the data that `load_place` loads.
-      recorded: the place of the data that the sweep recorded.
+      recorded_place: the place of the data that the sweep recorded.
       fingerprint: the fingerprint of the sweep's data.
       load_place: loads the data at `place`.
 

@@ -187,7 +187,7 @@ def _lead(repeat: Record, first: dict[int, TrialRecord], other: dict[int, TrialR
     """Returns by how much the first config beats another; None with fewer than two seeds in common.
 
     Args:
-      again: the repeat.
+      repeat: the repeat.
       first, other: the runs of each of the two configs, by the number of their seed.
     """
     pairs = []
@@ -236,8 +236,9 @@ def _line(row: RepeatedConfig, metric: Metric) -> str:
 
 
 def _sentence(rows: tuple[RepeatedConfig, ...], metric: Metric) -> str:
-    lead = rows[1].lead if len(rows) > 1 else None
-    if lead is None:
+    if len(rows) == 1:
+        return "There is no second config to compare it with; --top 2 trains one."
+    if (lead := rows[1].lead) is None:
         return "Whether the first config beats the second takes two seeds of both."
     first, second = f"the first config (trial {rows[0].trial})", f"the second (trial {rows[1].trial})"
     lead_text = f"Over {lead.seeds} seeds {first} is {_lead_text(lead, metric, 'ahead of', 'behind')} {second}"

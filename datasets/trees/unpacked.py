@@ -87,7 +87,15 @@ def _limit(stream: Iterator[bytes], packed_bytes: int, place: str) -> Iterator[b
 
 
 def _write_copy(stream: Iterator[bytes], packed_bytes: int, place: str, path: Path, opening: Opening) -> Region:
-    """Writes the content of a stream into a copy on the disk, and returns the copy as a region."""
+    """Writes the content of a stream into a copy on the disk, and returns the copy as a region.
+
+    Unless `opening.keeps`, the copy loses its name at once, and lasts only while it is open.
+
+    Raises:
+      DataError: the copy cannot be written.
+      ValueError: the stream is damaged; gzip and bz2 raise OSErrors for that, which are no fault of the disk.
+    """
+    stream = _value_errors(stream)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _remove_old(path.parent)
@@ -101,14 +109,22 @@ def _write_copy(stream: Iterator[bytes], packed_bytes: int, place: str, path: Pa
             if opening.keeps:
                 os.replace(partial, path)
                 return _open_copy(path, opening)
+            # The file changed a moment ago and may change again, so its copy is for this tree alone.
             return _open_copy(Path(partial), opening)
         finally:
-            # A copy of a file that may still change is for this tree alone, which has it open.
             Path(partial).unlink(missing_ok=True)
     except OSError as error:
         rule, got = f"{path.parent} must take its unpacked copy", error.strerror or str(error)
         way_out = "unpack it yourself, or set XDG_CACHE_HOME to a folder with room"
         raise DataError([Problem(place, rule, got, way_out)]) from error
+
+
+def _value_errors(stream: Iterator[bytes]) -> Iterator[bytes]:
+    """Yields the chunks of a stream; its own OSErrors become ValueErrors."""
+    try:
+        yield from stream
+    except OSError as error:
+        raise ValueError(str(error)) from error
 
 
 def _write(stream: Iterator[bytes], write: Callable[[bytes], int], directory: Path, place: str) -> None:

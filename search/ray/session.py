@@ -68,7 +68,7 @@ class RaySession(Session):
             # The modules that write the results take a second or two to import, which is done once a CPU is free.
             on_idle = partial(self.beside.submit, import_module, "sweep.analysis.outputs.results")
             resources, vigil = self.room.workers.resources, self.vigil
-            vigil.at_last = partial(_report_in_subprocess, self.folder)
+            vigil.report_instead = partial(_report_in_subprocess, self.folder)
             try:
                 execute(
                     bridge,

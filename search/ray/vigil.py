@@ -31,13 +31,13 @@ class Vigil:
 
     On this machine these are Ray's `gcs_server` and `raylet`, and the sockets in their folder; on a cluster the raylet
     of this machine, and a GCS that answers. The end of a process is noticed at once. A GCS that does not answer may
-    be back in a moment, so it is given some time. That time is the sum of the looks, and not the time on a clock: a
-    pause of the whole machine does not use it up.
+    be back in a moment, so it is given some time. Only the time spent looking counts, so that a pause of the whole
+    machine does not use it up.
 
     Attributes:
       failure: what has gone, in words; empty while all is well.
-      at_last: is called in the vigil's thread if Ray has ended and the block does not end: the main thread then waits
-        in Ray's core for what has gone, and cannot be interrupted there.
+      report_instead: makes the report in place of the main thread. It is called in the vigil's thread if Ray has ended
+        and the block does not end, because the main thread then waits in Ray's core and cannot be interrupted.
     """
 
     def __init__(self, address: str | None) -> None:
@@ -47,7 +47,7 @@ class Vigil:
         self.head = self.node.gcs_address if self.node else ray.get_runtime_context().gcs_address
         self.asks_head = not self.is_local or self.node is None
         self.failure = ""
-        self.at_last: Callable[[], object] = lambda: None
+        self.report_instead: Callable[[], object] = lambda: None
         self.failed = threading.Event()
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
@@ -94,6 +94,7 @@ class Vigil:
                 self.node.kill_all_processes(check_alive=False)
 
     def _watch(self) -> None:
+        """Looks every second until the block is over or Ray has ended; then ends the process if the block does not."""
         silence = 0.0
         while not self.over.wait(LOOK_SECONDS) and not self.failure:
             start = time.monotonic()
@@ -103,10 +104,10 @@ class Vigil:
             silence = silence + seconds if fault else 0.0
             if silence >= SILENCE_SECONDS:
                 head = f"the head of the cluster does not answer any more at {self.head}"
-                self._fail(f"{'it cannot be watched any more' if self.is_local else head} ({fault})")
+                self._fail(f"{head if self.asks_head else 'it cannot be watched any more'} ({fault})")
         if self.failure and not self.over.wait(REACTION_SECONDS):
             tell(str(RayFailedError(self.failure)))
-            self.at_last()
+            self.report_instead()
             if not self.over.is_set():  # the block may have ended meanwhile
                 end_at_once(
                     "Ray has ended; everything is saved. Run the same command again to go on.", Exit.STORAGE_FAILS

@@ -116,7 +116,10 @@ def states_figure(record: Record) -> Figure | None:
     total = sum(row.seconds for row in rows)
     if not total:
         return None
-    caption = "The training time by what became of the trials; time spent on attempts that were lost is not in it."
+    caption = (
+        "The training time of the ended trials by what became of them. Running and paused trials, attempts that were "
+        "lost, and epochs that were trained twice are not in it."
+    )
     series = Series(
         "bars",
         [row.seconds / 60 for row in rows],

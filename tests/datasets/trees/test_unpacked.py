@@ -69,6 +69,18 @@ def test_a_full_disk_is_said_and_leaves_nothing_behind(tmp_path, opened, monkeyp
     assert list(unpacked.folder().iterdir()) == []
 
 
+@pytest.mark.parametrize("ending", ["gz", "bz2", "xz"])
+@pytest.mark.usefixtures("on_disk")
+def test_a_large_archive_that_is_damaged_is_no_fault_of_the_disk(tmp_path, opened, ending):
+    packed = bytearray(tarred({"a.png": bytes(500)}, f"w:{ending}"))
+    packed[-10:] = bytes(10)
+    _, findings = opened(write({f"x.tar.{ending}": bytes(packed)}, tmp_path / "data"))
+
+    (problem,) = findings.problems
+    assert "tar must be whole" in str(problem)
+    assert "; fetch it again" in str(problem)
+
+
 @pytest.mark.usefixtures("on_disk")
 def test_a_cache_that_cannot_be_written_is_said(tmp_path, opened):
     (tmp_path / "cache").write_bytes(b"a file")

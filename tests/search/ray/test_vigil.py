@@ -205,7 +205,7 @@ def test_where_the_driver_waits_for_what_has_gone_the_vigil_ends_it_with_its_wor
     monkeypatch.setattr(vigil_module, "tell", ended.append)
     monkeypatch.setattr(vigil_module, "end_at_once", lambda *words: ended.append(words))
     vigil = Vigil(None)
-    vigil.at_last = lambda: ended.append("the report is made")
+    vigil.report_instead = lambda: ended.append("the report is made")
     node.dead.append(("raylet", SimpleNamespace(pid=7, returncode=-9)))
 
     vigil._watch()
@@ -224,7 +224,7 @@ def test_a_driver_that_comes_back_while_the_vigil_makes_its_report_is_not_ended(
     monkeypatch.setattr(vigil_module, "tell", lambda _: None)
     monkeypatch.setattr(vigil_module, "end_at_once", lambda *words: ended.append(words))
     vigil = Vigil(None)
-    vigil.at_last = vigil.over.set
+    vigil.report_instead = vigil.over.set
     node.dead.append(("raylet", SimpleNamespace(pid=7, returncode=-9)))
 
     vigil._watch()
