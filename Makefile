@@ -1,6 +1,6 @@
 # make sweep   sets everything up, then searches: make sweep ARGS="--trials 8 --data PATH"
 # make check   sets everything up, then lint, types and the tests without Ray, browser and database: two minutes
-# make test    the same with all tests
+# make test    the same with all tests but those of the pages' commands, which make reliability runs
 # make reliability   kills, damages and misuses sweeps by the thousand, and writes RELIABILITY.md
 # make bench   measures how fast a sweep is, and writes BENCHMARKS.md
 # make curves  trains configs that are drawn by chance, for benchmarks/curves/tables: make curves ARGS="tiny --until 50"
@@ -25,10 +25,10 @@ sweep: .venv/installed-weights
 	.venv/bin/python -m search.run --trials 50 $(ARGS)
 
 check: .venv/installed-test lint
-	$(PYTEST) -m "not ray and not browser and not database" $(ARGS)
+	$(PYTEST) -m "not ray and not browser and not database and not pages" $(ARGS)
 
 test: .venv/installed-test lint
-	$(PYTEST) $(ARGS)
+	$(PYTEST) -m "not pages" $(ARGS)
 
 lint: .venv/installed-test
 	.venv/bin/ruff check --quiet .

@@ -214,23 +214,55 @@ def inputs(folder: Path) -> list[Row]:
         ),
         ("holes H1 to H14 of Ray Tune's restore", "each closed", "test_holes", {}, 13, math.inf),
     ):
-        results = folder / f"{file}.xml"
-        process = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", f"tests/whole/{file}.py", f"--junitxml={results}"],
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        _print_problems([] if process.returncode == 0 else [process.stdout[-3000:]])
-        suite = ElementTree.parse(results).getroot()[0].attrib
-        failures, seconds = int(suite["failures"]) + int(suite["errors"]) + int(suite["skipped"]), float(suite["time"])
-        passes = int(suite["tests"]) - failures
-        holds = process.returncode == 0 and not failures and passes >= min_passes and seconds <= max_seconds
-        result = f"{passes} tests passed, {failures} failed or skipped"
-        rows.append(Row(subject, requirement, result, seconds, holds))
+        result = _tests(folder, f"tests/whole/{file}.py", environment)
+        holds = result.holds and result.passes >= min_passes and result.seconds <= max_seconds
+        rows.append(Row(subject, requirement, f"{result}", result.seconds, holds))
     return rows
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The outcome of a file of tests.
+
+    Attributes:
+      passes: how many tests passed.
+      failures: how many failed or were skipped.
+      seconds: the time of all of them.
+      holds: whether all passed.
+    """
+
+    passes: int
+    failures: int
+    seconds: float
+    holds: bool
+
+    def __str__(self) -> str:
+        return f"{self.passes} tests passed, {self.failures} failed or skipped"
+
+
+def _tests(folder: Path, file: str, environment: dict[str, str]) -> Tested:
+    """Runs a file of tests in a process of its own, and prints the end of its output if one fails."""
+    results = folder / "results.xml"
+    process = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", file, f"--junitxml={results}"],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    _print_problems([] if process.returncode == 0 else [process.stdout[-3000:]])
+    suite = ElementTree.parse(results).getroot()[0].attrib
+    failures = int(suite["failures"]) + int(suite["errors"]) + int(suite["skipped"])
+    holds = process.returncode == 0 and not failures
+    return Tested(int(suite["tests"]) - failures, failures, float(suite["time"]), holds)
+
+
+def pages(folder: Path) -> list[Row]:
+    """Runs the commands and the programs of README and docs."""
+    result = _tests(folder, "tests/docs/test_page_commands.py", {})
+    subject = "the commands and programs of README and docs that need no cluster, no network and no hour"
+    return [Row(subject, "each block runs as it is written", f"{result}", result.seconds, result.holds)]
 
 
 def ray_faults(folder: Path) -> list[Row]:
@@ -301,12 +333,13 @@ PARTS: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "forms": ("Data as it was downloaded", unsorted_pictures),
     "estimates": ("What the best trial is said to be worth", honest_estimates),
     "nets": ("Nets of timm and torchvision", nets),
+    "pages": ("The commands of the pages", pages),
 }
 INTRODUCTION = """# Reliability
 
 Measured by `make reliability`. What each line counts is defined in `tests/kill_points.py`, `tests/drivers.py`,
-`tests/damage.py`, `tests/nets.py`, `tests/simulated_sweeps.py` and `benchmarks/faults.py`; what happens on each fault
-is in docs/faults.md."""
+`tests/damage.py`, `tests/nets.py`, `tests/simulated_sweeps.py`, `tests/docs/` and `benchmarks/faults.py`; what happens on
+each fault is in docs/faults.md."""
 
 
 def main(names: list[str]) -> int:

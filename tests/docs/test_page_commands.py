@@ -1,7 +1,7 @@
 """The commands and the programs on the pages of README and docs, run as they are written.
 
 A block that no test can run says so in the line before it: `<!-- not run: cluster -->`, or `an hour`, `network`.
-Trials are fewer and shorter than a page asks for, which changes nothing that a reader types otherwise.
+Searches have fewer and shorter trials than a page asks for, and train them in their own process instead of on Ray.
 """
 
 import os
@@ -21,24 +21,30 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(
     r"(?P<mark><!-- not run: [a-z -]+ -->\n)?^```(?P<language>sh|python)\n(?P<text>.*?)^```", re.DOTALL | re.MULTILINE
 )
+pytestmark = pytest.mark.pages
 INSTALLATION = re.compile(r"^pip install .*", re.MULTILINE)  # tests/whole/test_installed.py installs
-BEFORE = "import numpy as np\nimages = np.zeros((2, 32, 32, 3), np.uint8)\n"  # what a page calls `images`
+BEFORE = "import torch\nimages = torch.zeros((2, 3, 32, 32), dtype=torch.uint8)\n"  # what a page calls `images`
 CLASSES = {"circle": 60, "cross": 20, "line": 140}  # with the grey level of their images
 SHORT = """#!{python}
-import os, re, sys
+import sys
+
+from sweep.command import command_of, main
+from sweep.trainable.loop import train
+from tests.searched import here
 
 words = sys.argv[1:]
-if words[0] == "run":
-    text = " ".join(words)
-    if "--trials" in words:
-        words[words.index("--trials") + 1] = "2"
-    elif "--budget-epochs" in words:
-        words[words.index("--budget-epochs") + 1] = "2"
-    else:
-        words += ["--trials", "2"]
-    words += [] if "--max-epochs" in text else ["--max-epochs", "1"]
-    words += [] if "--space" in text or "arch=" in text else ["--fix", "arch=mlp"]
-os.execv(sys.executable, [sys.executable, "-m", "sweep.command", *words])
+if words[0] != "run":
+    main()
+if "--trials" in words:
+    words[words.index("--trials") + 1] = "2"
+elif "--budget-epochs" in words:
+    words[words.index("--budget-epochs") + 1] = "2"
+else:
+    words += ["--trials", "2"]
+text = " ".join(words)
+words += [] if "--max-epochs" in text else ["--max-epochs", "1"]
+words += [] if "--space" in text or "arch=" in text else ["--fix", "arch=mlp"]
+command_of("run").main(words[1:], prog_name="sweep run", obj=here(train))
 """
 
 
@@ -70,6 +76,7 @@ def new_reader(tmp_path_factory):
     rows = {b"data": rng.integers(0, 256, (9, 3072), np.uint8), b"labels": [0, 1, 2] * 3}
     for name in ("data_batch_1", "test_batch"):
         (folder / "cifar-10-batches-py" / name).write_bytes(pickle.dumps(rows))
+    shutil.copytree(ROOT / "examples", folder / "examples")
     (folder / "bin").mkdir()
     (folder / "bin" / "sweep").write_text(SHORT.format(python=sys.executable))
     (folder / "bin" / "sweep").chmod(0o755)
@@ -93,7 +100,6 @@ def run_in(folder, *words):
     return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.ray
 @pytest.mark.pretrained
 @pytest.mark.parametrize("text", blocks("sh"))
 def test_the_commands_of_a_page_run_as_they_are_written(text, request, tmp_path):
