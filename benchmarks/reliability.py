@@ -338,8 +338,8 @@ PARTS: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
 INTRODUCTION = """# Reliability
 
 Measured by `make reliability`. What each line counts is defined in `tests/kill_points.py`, `tests/drivers.py`,
-`tests/damage.py`, `tests/nets.py`, `tests/simulated_sweeps.py`, `tests/docs/` and `benchmarks/faults.py`; what happens on
-each fault is in docs/faults.md."""
+`tests/damage.py`, `tests/nets.py`, `tests/simulated_sweeps.py`, `tests/docs/` and `benchmarks/faults.py`; what happens
+on each fault is in docs/faults.md."""
 
 
 def main(names: list[str]) -> int:
