@@ -25,7 +25,7 @@ from sweep.search.runtime.ledger import Ledger
 from sweep.search.runtime.retraining import Repeat
 from sweep.search.runtime.settings import NEWEST_DEFAULTS, read_sweep
 from sweep.search.runtime.start import Start
-from sweep.search.runtime.sweep import _load_same, _opened
+from sweep.search.runtime.sweep import _load_same, _open_bridge
 from sweep.search.runtime.sweep_kinds import Search
 from sweep.search.samplers import SAMPLERS, new_sampler
 from sweep.search.spaces import SPACES
@@ -57,7 +57,7 @@ def test_a_sweep_of_before_the_numbers_goes_on_under_the_first_of_each_default(b
     file.settings = sweep.settings
     ledger = Ledger(begun, file.id, "accuracy", new_pruner("halving", 1))
     with open(begun / "screen.txt", "w") as out:
-        bridge = _opened(sweep, file, ledger, Start("again"), out)
+        bridge = _open_bridge(sweep, file, ledger, Start("again"), out)
         execute(bridge, in_memory(60, 30), train=fake_train)
 
     drawn = {f"{trial.number:04}": trial.config for trial in Record(begun).trials}

@@ -40,7 +40,7 @@ def moved(driver, tmp_path):
     shutil.move(tmp_path / "driver", tmp_path / "far")
 
     def gone(split):
-        return replace(split, images=split.images.at(tmp_path / "driver" / "key.pixels"))
+        return replace(split, images=split.images.in_copy(tmp_path / "driver" / "key.pixels"))
 
     return replace(driver, train=gone(driver.train), valid=gone(driver.valid)), tmp_path / "far" / "key.pixels"
 

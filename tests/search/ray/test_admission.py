@@ -149,7 +149,7 @@ def on_node(monkeypatch):
             if answers[0] is None:
                 answers.pop(0)
                 raise ValueError(f"no actor {name}")
-            return SimpleNamespace(of=SimpleNamespace(remote=lambda of: answers.pop(0) if of == node else None))
+            return SimpleNamespace(verdict=SimpleNamespace(remote=lambda of: answers.pop(0) if of == node else None))
 
         context = SimpleNamespace(get_node_id=lambda: node)
         ray = SimpleNamespace(get_runtime_context=lambda: context, get=lambda answer: answer, get_actor=get_actor)

@@ -53,7 +53,7 @@ from tests.trainable.features.test_learning import trained, LOGISTIC
 from sweep.trainable.features import store
 
 store.CHUNK_ROWS = 8
-write = store.Store.write
+write = store.FeatureStore.write
 
 def write_and_die(self, number, tensors):
     write(self, number, tensors)
@@ -61,7 +61,7 @@ def write_and_die(self, number, tensors):
         with self.claim(2):
             os.kill(os.getpid(), signal.SIGKILL)
 
-store.Store.write = write_and_die
+store.FeatureStore.write = write_and_die
 trained(LOGISTIC)
 """
 
