@@ -2,11 +2,9 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from shlex import quote
 
 from sweep.datasets.file_tree import FileTree
-from sweep.datasets.labels import label_problem
 from sweep.datasets.problems import Findings, Problem, printable, shown
 from sweep.datasets.sources import Nearly, Reading, Source, asks_for_tables
 from sweep.datasets.sources.folders import (
@@ -24,9 +22,9 @@ from sweep.datasets.sources.folders import (
     without_split,
 )
 from sweep.datasets.sources.images import says_only_images
-from sweep.datasets.sources.listing import Listing, check_ids
-from sweep.datasets.sources.split_names import is_for_prediction, is_of_both, split_of, splits_in
-from sweep.datasets.sources.split_tables import labelled_by_table
+from sweep.datasets.sources.listing import Listing
+from sweep.datasets.sources.split_folders import folders_of_splits, listing_of, without_bad_labels
+from sweep.datasets.sources.split_names import is_of_both, split_of, splits_in
 from sweep.storage.sweep_file import DataOptions
 from sweep.storage.text import counted
 
@@ -88,46 +86,7 @@ def _with_flags(tree: FileTree, top: Folder, options: DataOptions, findings: Fin
 
 def _with_splits(tree: FileTree, level: Folder, findings: Findings) -> Reading | Nearly:
     """Reads folders of splits, each with folders of classes in it."""
-    return _read_folders(tree, _folders_of_splits(tree, level.inner, findings), level.path, findings)
-
-
-def _folders_of_splits(tree: FileTree, inner: Mapping[str, Folder], findings: Findings) -> dict[str, Folder]:
-    """Returns the folder that holds the classes or images of each split; several folders for one split are a problem.
-
-    Args:
-      tree: the data set.
-      inner: folders by their names; those whose names mean no split do not count.
-      findings: takes problems, and notes on folders that are left aside.
-    """
-    folders: dict[str, Folder] = {}
-    splits = splits_in(inner)
-    for name, folder in inner.items():
-        split = "train" if is_of_both(name) else splits[name]
-        if split is None:
-            continue
-        if split in folders:
-            first, second = folders[split], folder
-            if split == "test" and is_for_prediction(first.name) != is_for_prediction(name):
-                choice, other = (second, first) if is_for_prediction(first.name) else (first, second)
-                folders[split] = choice
-                count, place = counted(len(other.every()), "image"), f"{tree.path}/{printable(other.path)}"
-                findings.notes.append(f"{shown(other.path)} has {count} to predict: analysis.predict --images {place}")
-                continue
-            if (split_of(first.name) == split) != (split_of(name) == split):
-                choice, other = (first, second) if split_of(first.name) == split else (second, first)
-                folders[split] = choice
-                count = counted(len(other.every()), "image")
-                findings.notes.append(
-                    f"{shown(other.path)} is left aside, with {count}: {shown(choice.path)} is {split}."
-                )
-                continue
-            got = f"{shown(first.path)} and {shown(second.path)}"
-            flag = {"train": "--train", "validation": "--valid", "test": "--test"}[split]
-            rule = f"there must be one folder for {split}"
-            findings.refuse(tree.path, rule, got, f"choose with {flag} {first.path} or {flag} {second.path}")
-            continue
-        folders[split] = folder
-    return {split: entered(folder, split) for split, folder in folders.items()}
+    return _read_folders(tree, folders_of_splits(tree, level.inner, findings), level.path, findings)
 
 
 def _no_train(tree: FileTree, splits: list[Folder]) -> Nearly:
@@ -159,7 +118,7 @@ def _read_folders(tree: FileTree, folders: dict[str, Folder], level: str, findin
     classes = {class_name(tree, name) for name in train.inner}
     _check_empty(tree, train, findings)
     for split in ("train", "validation", "test"):
-        if split in folders and (listing := _listing_of(tree, split, folders[split], classes, tables, findings)):
+        if split in folders and (listing := listing_of(tree, split, folders[split], classes, tables, findings)):
             listings[split] = listing
     form = f"folders of classes below {shown(train.path or '/')}"
     inferred = [f"{split}: {shown(folder.path)}" for split, folder in folders.items() if split in listings]
@@ -167,42 +126,6 @@ def _read_folders(tree: FileTree, folders: dict[str, Folder], level: str, findin
         inferred.append("test has labels")
     phrases = (*inferred, "label: the folder", *(f"labels of {shown(table)}" for table in sorted(tables)))
     return Reading(form, f"--train {train.path or '.'}", listings, phrases, frozenset(tables), rest=REST)
-
-
-def _listing_of(
-    tree: FileTree, split: str, folder: Folder, classes: set[str], tables: set[str], findings: Findings
-) -> Listing | None:
-    """Returns the images of a split with their labels, which are the folders in its folder, or those of a table.
-
-    Args:
-      tree: the data set.
-      split: train, validation or test; images of test need no labels.
-      folder: the folder of the split.
-      classes: the classes of train.
-      tables: takes the path of a table whose labels are used.
-      findings: takes problems and notes.
-
-    Returns:
-      None if the images are left aside, because nothing says their labels.
-    """
-    is_flat = split != "train" and not folder.inner
-    if is_flat and (table_listing := labelled_by_table(tree, split, folder.path, classes)):
-        tables.add(table_listing.place.removeprefix(f"{tree.path}/"))
-        return table_listing
-    files = folder.every()
-    ids = [file.removeprefix(folder.path) for file in files]
-    labels = [class_name(tree, name.partition("/")[0]) if "/" in name else "" for name in ids]
-    listing = Listing(f"{tree.path}/{printable(folder.path)}", tuple(ids), tuple(labels), tuple(files))
-    if split == "test":
-        is_labelled = all(labels) and bool(classes & set(labels))
-        listing = listing if is_labelled else replace(listing, labels=None)
-        check_ids(listing, findings)
-        return listing
-    if any(labels):
-        return _without_bad_labels(listing.take([row for row, label in enumerate(labels) if label]), findings)
-    count = counted(len(files), "image")
-    findings.notes.append(f"{shown(folder.path)} is left aside, with {count}: nothing says their labels.")
-    return None
 
 
 def _with_classes(
@@ -244,14 +167,14 @@ def _with_classes(
     labels = tuple(class_name(tree, name.split("/")[depth]) for name in ids)
     groups = tuple(name.partition("/")[0] for name in ids) if is_group else None
     place = f"{tree.path}/{printable(level.path)}"
-    listings = {"train": _without_bad_labels(Listing(place, ids, labels, tuple(files), None, groups), findings)}
+    listings = {"train": without_bad_labels(Listing(place, ids, labels, tuple(files), None, groups), findings)}
     non_empty = {name.removeprefix(level.path).partition("/")[0] for name in tree.files if name.startswith(level.path)}
     for name in sorted(filter(tree.rules.is_visible, tree.folders)):
         if f"{name.rpartition('/')[0]}/".lstrip("/") == level.path and name.rpartition("/")[2] not in non_empty:
             findings.notes.append(f"{shown(name + '/')} is empty, and no class.")
     tables: set[str] = set()
-    for split, folder in {**_folders_of_splits(tree, unnamed, findings), **named_folders}.items():
-        if listing := _listing_of(tree, split, folder, set(labels), tables, findings):
+    for split, folder in {**folders_of_splits(tree, unnamed, findings), **named_folders}.items():
+        if listing := listing_of(tree, split, folder, set(labels), tables, findings):
             listings[split] = listing
             inferred.append(f"{split}: {shown(folder.path)}")
     form = f"folders of classes in {shown(level.path or '/')}"
@@ -315,9 +238,7 @@ def _with_pairs(
             ids = tuple(file.removeprefix(level.path) for file, _ in rows)
             place = f"{tree.path}/{printable(level.path)}"
             labels = tuple(label for _, label in rows)
-            listings[split] = _without_bad_labels(
-                Listing(place, ids, labels, tuple(file for file, _ in rows)), findings
-            )
+            listings[split] = without_bad_labels(Listing(place, ids, labels, tuple(file for file, _ in rows)), findings)
     form = f"folders of classes in {shown(level.path or '/')}{form_ending}"
     inferred = ("label: the first folder, split: the second" if form_ending else "label and split: the folder",)
     return Reading(form, f"--train {level.path or '.'}", listings, inferred, rest=REST)
@@ -330,19 +251,6 @@ def _check_empty(tree: FileTree, train: Folder, findings: Findings) -> None:
         if name.startswith(train.path) and "/" not in inner and inner not in train.inner:
             place, got = f"{tree.path}/{printable(name)}", "none with an image's suffix"
             findings.refuse(place, "class must have 2 images or more", got, "add some or remove the folder")
-
-
-def _without_bad_labels(listing: Listing, findings: Findings) -> Listing:
-    """Returns the images whose id and label are valid; each of the others adds a problem."""
-    check_ids(listing, findings)
-    rows = []
-    for row, label in enumerate(listing.labels or ()):
-        if problem := label_problem(label, listing.place_of(row)):
-            rule = f"must have a good label: {problem.rule}"
-            findings.problems.append(listing.problem(row, rule, problem.got, problem.way_out))
-        else:
-            rows.append(row)
-    return listing.take(rows)
 
 
 SOURCE = Source("folders of classes, at any depth, with or without folders of splits", read)

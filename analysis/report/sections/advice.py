@@ -22,7 +22,7 @@ FAR_ENOUGH = 0.5  # after a best trial before this share of the sweep, more tria
 
 
 @dataclass(frozen=True)
-class Advice:
+class NextStep:
     """One thing to do next.
 
     Attributes:
@@ -34,7 +34,7 @@ class Advice:
     commands: tuple[str, ...] = ()
 
 
-def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeated: Repeated | None) -> list[Advice]:
+def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeated: Repeated | None) -> list[NextStep]:
     """Returns what to do next, the most useful first; for a sweep that has not ended, how to bring it to its end.
 
     Args:
@@ -49,18 +49,18 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
     is_ended = ended >= record.trials_wanted and not counts.get(State.RUNNING)
     if not is_ended:
         text = "The sweep is not at its end. If no driver runs any more, the same command goes on."
-        steps.append(Advice(text, (command,) if (command := command_to_go_on(record)) else ()))
+        steps.append(NextStep(text, (command,) if (command := command_to_go_on(record)) else ()))
     if counts.get(State.FAIL, 0) > MANY_FAILED * ended:
         finding = (
             f"{counts[State.FAIL]} of {counted(ended, 'trial')} failed, most often as {next(iter(failures(record)))}"
         )
-        steps.append(Advice(f"{finding}: see the failures, mend the cause."))
+        steps.append(NextStep(f"{finding}: see the failures, mend the cause."))
     best = record.best
     if best is None or not is_ended:
         return steps
     if names := to_widen(rows):
         steps.append(
-            Advice(
+            NextStep(
                 f"Search wider: {names}. That is another space and so another sweep, where --enqueue can run these "
                 "configs first."
             )
@@ -68,22 +68,22 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
     has_epochs = best.number not in record.damaged and "epochs" not in unread_fields(best.config["arch"])
     if has_epochs and best.best_epoch == best.epochs:
         steps.append(
-            Advice("The best trial was at its best in its last epoch: another sweep with more --max-epochs may help.")
+            NextStep("The best trial was at its best in its last epoch: another sweep with more --max-epochs may help.")
         )
     steps += _more_trials(record, best, ended)
     if repeated is None:
         text = "Is the first config really better than the second? Train the best again with other seeds."
-        steps.append(Advice(text, (f"{spelled('repeat')} {sweep} --top 3 --seeds 5",)))
+        steps.append(NextStep(text, (f"{spelled('repeat')} {sweep} --top 3 --seeds 5",)))
     if doubts is not None and doubts.found:
         steps.append(
-            Advice(
+            NextStep(
                 f"Look at the {counted(doubts.found, 'label')} that all good trials speak against, and mend what is "
                 "wrong."
             )
         )
     if not paths.is_sweep(record.folder / paths.REFIT):
         steps.append(
-            Advice(
+            NextStep(
                 "The validation images can train too: refit the best config on them and the others, and predict with "
                 "that.",
                 (f"{spelled('refit')} {sweep}", f"{spelled('predict')} {sweep} --with refit"),
@@ -92,7 +92,7 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
     return steps
 
 
-def _more_trials(record: Record, best: TrialRecord, ended: int) -> list[Advice]:
+def _more_trials(record: Record, best: TrialRecord, ended: int) -> list[NextStep]:
     """Returns advice for or against more trials, from how early the best trial came; empty if neither applies."""
     position = f"as number {best.number + 1} of {ended}"
     if best.number >= LATE * (ended - 1):
@@ -100,7 +100,11 @@ def _more_trials(record: Record, best: TrialRecord, ended: int) -> list[Advice]:
         if budget := record.settings.budget_epochs:
             flag, limit = "--budget-epochs", max(budget, record.epochs)
         command = search_command(record, flag, str(limit + (limit + 1) // 2))
-        return [Advice(f"The best trial came late, {position}: half as many again may find a better one.", (command,))]
+        return [
+            NextStep(f"The best trial came late, {position}: half as many again may find a better one.", (command,))
+        ]
     if best.number <= FAR_ENOUGH * (ended - 1):
-        return [Advice(f"The best trial came early, {position}: more trials of this space are likely to bring little.")]
+        return [
+            NextStep(f"The best trial came early, {position}: more trials of this space are likely to bring little.")
+        ]
     return []
